@@ -1,0 +1,72 @@
+"""A drop-in for boto3 that moves objects between S3-compatible stores without their users noticing.
+
+`import foodco_storage as boto3` keeps existing code working: everything public of boto3's top level is here. An S3 client
+made here goes through the routes of a configuration, if there is one; without one it is boto3's.
+
+Example:
+
+    import foodco_storage
+
+    s3 = foodco_storage.client()
+    answer = s3.get_object(Bucket="foodco-images", Key="pizza.jpg")
+    answer["ResponseMetadata"]["Storage"]["backend"]  # who served it
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import boto3 as _boto3
+from boto3 import NullHandler, logging, set_stream_logger
+
+from foodco_storage import session
+from foodco_storage.session import Session, client, resource, setup_default_session
+
+if TYPE_CHECKING:
+    from foodco_storage.config import Backend, Configuration, Default, Route
+    from foodco_storage.errors import ConfigurationError, OperationRefusedError, StorageError
+
+__version__ = "0.1.0"
+
+# What a plain client does not need is imported when it is asked for.
+_LAZY = {
+    "Backend": "foodco_storage.config",
+    "Configuration": "foodco_storage.config",
+    "ConfigurationError": "foodco_storage.errors",
+    "Default": "foodco_storage.config",
+    "OperationRefusedError": "foodco_storage.errors",
+    "Route": "foodco_storage.config",
+    "StorageError": "foodco_storage.errors",
+}
+
+__all__ = [
+    "Backend",
+    "Configuration",
+    "ConfigurationError",
+    "Default",
+    "NullHandler",
+    "OperationRefusedError",
+    "Route",
+    "Session",
+    "StorageError",
+    "client",
+    "logging",
+    "resource",
+    "session",
+    "set_stream_logger",
+    "setup_default_session",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if (module := _LAZY.get(name)) is not None:
+        return getattr(import_module(module), name)
+    # boto3's modules (`exceptions`, `s3`, ...), and `DEFAULT_SESSION`, which changes: as they are there now.
+    if not name.startswith("_") and hasattr(_boto3, name):
+        return getattr(_boto3, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY, *(name for name in dir(_boto3) if not name.startswith("_"))})

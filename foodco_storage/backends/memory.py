@@ -1,0 +1,246 @@
+"""A store in memory that behaves as S3 does, for simulation.
+
+It keeps what S3 keeps of an object, checks conditions, lists in byte order and takes multipart uploads. It answers and
+raises exactly what a real backend hands to a flow. It is no server and not meant for several threads.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from foodco_storage.backends.memory_listing import list_page
+from foodco_storage.flows.outcomes import BackendError, NoBucket, NotThere, Rejected
+from foodco_storage.flows.request import Parameters, Request, Response
+from foodco_storage.flows.s3_errors import error_response
+from foodco_storage.operations import python_name
+
+_DESCRIBED = (
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "Expires",
+    "Metadata",
+    "StorageClass",
+)
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+_EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+@dataclass
+class Stored:
+    """One object."""
+
+    data: bytes
+    etag: str
+    modified: datetime.datetime
+    described: Parameters
+    tags: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Upload:
+    """A multipart upload that is not complete."""
+
+    key: str
+    params: Parameters
+    parts: dict[int, bytes] = field(default_factory=dict)
+
+
+class MemoryBackend:
+    """A store in memory.
+
+    Args:
+        name: the backend's name.
+        buckets: the buckets that exist.
+        lacks: capabilities that it is to behave without: what it lacks it ignores, as RGW does.
+    """
+
+    def __init__(self, name: str, buckets: Iterable[str], lacks: Iterable[str] = ()) -> None:
+        self.name = name
+        self.buckets: dict[str, dict[str, Stored]] = {bucket: {} for bucket in buckets}
+        self._lacks = frozenset(lacks)
+        self._uploads: dict[str, Upload] = {}
+        self._ticks = 0
+
+    def able(self, bucket: str, capability: str) -> bool:
+        """Whether it has a capability."""
+        return capability not in self._lacks
+
+    def call(self, request: Request) -> Response:
+        """Carry out one operation; one that it does not know is a `NotImplementedError`."""
+        method: Callable[[Parameters], Response] | None = getattr(self, f"_{python_name(request.operation)}", None)
+        if method is None:
+            raise NotImplementedError(request.operation)
+        self._operation = request.operation
+        if request.params.get("Bucket") not in self.buckets:
+            raise self._error(NoBucket, "NoSuchBucket", 404, "The specified bucket does not exist")
+        response = method(request.params)
+        return {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}} | response
+
+    def _put_object(self, params: Parameters) -> Response:
+        self._check_write(params, "conditional_put" if "IfNoneMatch" in params else "put_if_match")
+        data = _bytes(params.get("Body", b""))
+        return {"ETag": self._store(params, data, f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"').etag}
+
+    def _get_object(self, params: Parameters) -> Response:
+        stored = self._found(params)
+        head = self._head_of(stored, params)
+        data, answer = stored.data, {}
+        if (asked := params.get("Range")) is not None and (span := _span(asked, len(data))) is not None:
+            if span[0] >= len(data):
+                raise self._error(Rejected, "InvalidRange", 416, "The requested range is not satisfiable")
+            answer = {"ContentRange": f"bytes {span[0]}-{span[1]}/{len(data)}"}
+            data = data[span[0] : span[1] + 1]
+        return head | answer | {"Body": io.BytesIO(data), "ContentLength": len(data)}
+
+    def _head_object(self, params: Parameters) -> Response:
+        return self._head_of(self._found(params), params)
+
+    def _get_object_tagging(self, params: Parameters) -> Response:
+        return {"TagSet": list(self._found(params).tags)}
+
+    def _put_object_tagging(self, params: Parameters) -> Response:
+        self._found(params).tags = list(params["Tagging"]["TagSet"])
+        return {}
+
+    def _delete_object(self, params: Parameters) -> Response:
+        self._objects(params).pop(params["Key"], None)
+        return {}
+
+    def _delete_objects(self, params: Parameters) -> Response:
+        keys = [item["Key"] for item in params["Delete"]["Objects"]]
+        for key in keys:
+            self._objects(params).pop(key, None)
+        return {} if params["Delete"].get("Quiet") else {"Deleted": [{"Key": key} for key in keys]}
+
+    def _copy_object(self, params: Parameters) -> Response:
+        source = params["CopySource"]
+        if source["Bucket"] not in self.buckets:
+            raise self._error(NoBucket, "NoSuchBucket", 404, "The specified bucket does not exist")
+        stored = self._found(source)
+        described = params if params.get("MetadataDirective") == "REPLACE" else stored.described
+        target = {**described, "Bucket": params["Bucket"], "Key": params["Key"]}
+        copy = self._store(target, stored.data, stored.etag, stored.tags)
+        return {"CopyObjectResult": {"ETag": copy.etag, "LastModified": copy.modified}}
+
+    def _list_objects_v2(self, params: Parameters) -> Response:
+        after = str(params.get("ContinuationToken", params.get("StartAfter", "")))
+        page, last = list_page(self._rows(params), params, after)
+        answer = page | {"KeyCount": len(page.get("Contents", ())) + len(page.get("CommonPrefixes", ()))}
+        return answer | ({"NextContinuationToken": last} if page["IsTruncated"] else {})
+
+    def _list_objects(self, params: Parameters) -> Response:
+        marker = params.get("Marker", "")
+        page, last = list_page(self._rows(params), params, marker)
+        page["Marker"] = marker
+        return page | ({"NextMarker": last} if page["IsTruncated"] and params.get("Delimiter") else {})
+
+    def _create_multipart_upload(self, params: Parameters) -> Response:
+        self._ticks += 1
+        upload_id = f"upload-{self._ticks}"
+        self._uploads[upload_id] = Upload(params["Key"], dict(params))
+        return {"UploadId": upload_id, "Bucket": params["Bucket"], "Key": params["Key"]}
+
+    def _upload_part(self, params: Parameters) -> Response:
+        data = _bytes(params["Body"])
+        self._upload(params).parts[params["PartNumber"]] = data
+        return {"ETag": f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'}
+
+    def _complete_multipart_upload(self, params: Parameters) -> Response:
+        upload = self._upload(params)
+        self._check_write(params, "complete_if_none_match")
+        parts = [upload.parts[part["PartNumber"]] for part in params["MultipartUpload"]["Parts"]]
+        digests = b"".join(hashlib.md5(part, usedforsecurity=False).digest() for part in parts)
+        etag = f'"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"'
+        del self._uploads[params["UploadId"]]
+        return {"ETag": self._store(upload.params, b"".join(parts), etag).etag, "Key": upload.key}
+
+    def _abort_multipart_upload(self, params: Parameters) -> Response:
+        self._upload(params)
+        del self._uploads[params["UploadId"]]
+        return {}
+
+    def _objects(self, params: Parameters) -> dict[str, Stored]:
+        return self.buckets[params["Bucket"]]
+
+    def _rows(self, params: Parameters) -> Iterator[tuple[str, dict[str, Any]]]:
+        for key, stored in sorted(self._objects(params).items()):
+            yield key, {"Key": key, "ETag": stored.etag, "Size": len(stored.data), "LastModified": stored.modified}
+
+    def _found(self, params: Parameters) -> Stored:
+        stored = self._objects(params).get(params["Key"])
+        if stored is None:
+            head = self._operation == "HeadObject"
+            code, message = ("404", "Not Found") if head else ("NoSuchKey", "The specified key does not exist.")
+            raise self._error(NotThere, code, 404, message)
+        return stored
+
+    def _upload(self, params: Parameters) -> Upload:
+        upload = self._uploads.get(params["UploadId"])
+        if upload is None or upload.key != params["Key"]:
+            raise self._error(Rejected, "NoSuchUpload", 404, "The specified upload does not exist.")
+        return upload
+
+    def _store(self, params: Parameters, data: bytes, etag: str, tags: Iterable[dict[str, str]] = ()) -> Stored:
+        self._ticks += 1
+        described = {name: params[name] for name in _DESCRIBED if name in params}
+        described["ContentType"] = params.get("ContentType", "binary/octet-stream")
+        stored = Stored(data, etag, _EPOCH + datetime.timedelta(seconds=self._ticks), described, list(tags))
+        self._objects(params)[params["Key"]] = stored
+        return stored
+
+    def _head_of(self, stored: Stored, params: Parameters) -> Response:
+        failed = self._error(Rejected, "PreconditionFailed", 412, "At least one of the pre-conditions did not hold")
+        if "IfMatch" in params and not _same(params["IfMatch"], stored.etag):
+            raise failed
+        if "IfNoneMatch" in params and _same(params["IfNoneMatch"], stored.etag):
+            raise self._error(Rejected, "304", 304, "Not Modified")
+        answer = {
+            "ETag": stored.etag,
+            "LastModified": stored.modified,
+            "ContentLength": len(stored.data),
+            "Metadata": {},
+        }
+        return answer | stored.described | ({"TagCount": len(stored.tags)} if stored.tags else {})
+
+    def _check_write(self, params: Parameters, capability: str) -> None:
+        if capability in self._lacks:
+            return
+        stored = self._objects(params).get(params["Key"])
+        if "IfMatch" in params and stored is None:
+            raise self._error(NotThere, "NoSuchKey", 404, "The specified key does not exist.")
+        exists = "IfNoneMatch" in params and stored is not None
+        differs = "IfMatch" in params and stored is not None and not _same(params["IfMatch"], stored.etag)
+        if exists or differs:
+            raise self._error(Rejected, "PreconditionFailed", 412, "At least one of the pre-conditions did not hold")
+
+    def _error(self, meaning: type[BackendError], code: str, status: int, message: str) -> BackendError:
+        return meaning(self.name, ClientError(error_response(code, status, message), self._operation))
+
+
+def _bytes(body: Any) -> bytes:
+    return body if isinstance(body, bytes) else bytes(body.read())
+
+
+def _same(condition: str, etag: str) -> bool:
+    return condition == "*" or condition.strip('"') == etag.strip('"')
+
+
+def _span(asked: str, size: int) -> tuple[int, int] | None:
+    """First and last byte of a range; None where S3 ignores the header."""
+    match = _RANGE.match(asked)
+    if match is None or match[0] == "bytes=-":
+        return None
+    if not match[1]:
+        return max(size - int(match[2]), 0), size - 1
+    first, last = int(match[1]), int(match[2]) if match[2] else size - 1
+    return None if last < first and match[2] else (first, min(last, size - 1))

@@ -1,0 +1,36 @@
+"""The configuration: which stores there are, and which buckets lie where."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from foodco_storage.config.load import load
+
+if TYPE_CHECKING:
+    from foodco_storage.config.check import check
+    from foodco_storage.config.model import Backend, Breaker, Capabilities, Configuration, Default, Route
+    from foodco_storage.config.schema import json_schema
+    from foodco_storage.config.secret import Secret
+
+__all__ = [
+    "Backend",
+    "Breaker",
+    "Capabilities",
+    "Configuration",
+    "Default",
+    "Route",
+    "Secret",
+    "check",
+    "json_schema",
+    "load",
+]
+
+# msgspec, and the classes made with it, only for those who have a configuration.
+_MODULES = {"check": "check", "json_schema": "schema", "Secret": "secret"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'model')}"), name)

@@ -1,0 +1,69 @@
+"""Finding a configuration, and what the environment says over it.
+
+Importing this module costs next to nothing: what reads and validates is loaded when there is something to read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from foodco_storage.config.model import Configuration
+
+FILE_VARIABLE = "FOODCO_STORAGE_CONFIG"
+"""Names the configuration file."""
+
+OVERLAY_PREFIX = "FOODCO_STORAGE__"
+"""`FOODCO_STORAGE__BACKENDS__CEPH__REGION=eu` sets `backends.ceph.region`."""
+
+_FILE = Path("foodco_storage", "config.toml")
+
+
+def load(
+    source: Configuration | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Configuration | None:
+    """Load and validate a configuration.
+
+    Args:
+        source: objects, a mapping of the same shape, or the path of a TOML file. None looks for a file: what
+            `FOODCO_STORAGE_CONFIG` names, `$XDG_CONFIG_HOME/foodco_storage/config.toml` (by default under `~/.config`),
+            `/etc/foodco_storage/config.toml`; the first that exists.
+        environ: environment variables, `os.environ` by default. `FOODCO_STORAGE__...` variables are laid over what was
+            found, `${NAME}` in any string stands for a variable.
+
+    Returns:
+        The configuration, or None where there is neither a file nor a variable.
+
+    Raises:
+        ConfigurationError: with every mistake.
+
+    Example:
+
+        load({"backends": {"ceph": {"preset": "ceph", "endpoint_url": "https://rgw.example.internal"}}})
+    """
+    environ = os.environ if environ is None else environ
+    path: Path | None = None
+    if source is None or isinstance(source, str | os.PathLike):
+        path = _named(source, environ) or _conventional(environ)
+        if path is None and not any(name.startswith(OVERLAY_PREFIX) for name in environ):
+            return None
+
+    from foodco_storage.config.assemble import assemble  # noqa: PLC0415 - a plain client has nothing to read
+
+    return assemble(source if path is None else path, environ)
+
+
+def _named(source: Any, environ: Mapping[str, str]) -> Path | None:
+    name = source if source is not None else environ.get(FILE_VARIABLE)
+    return Path(name) if name else None
+
+
+def _conventional(environ: Mapping[str, str]) -> Path | None:
+    # Never the working directory: whoever may write there would decide where the data goes.
+    home = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else None)
+    places = ([Path(home)] if home else []) + [Path("/etc")]
+    return next((place / _FILE for place in places if (place / _FILE).is_file()), None)

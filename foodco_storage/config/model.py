@@ -1,0 +1,146 @@
+"""The configuration as objects: what may be set, of what type, with what default, and what it means.
+
+These classes are the one source of the validation, of the JSON schema and of the list of keys in the documentation.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from msgspec import Meta, Struct, field
+
+from foodco_storage.config.secret import Secret
+
+CALLER = "caller"
+"""The backend that a caller's own arguments, or boto3's defaults, resolve to. Reserved: it can be named, not defined."""
+
+Preset: TypeAlias = Literal["aws", "ceph", "s3"]
+Phase: TypeAlias = Literal["source", "backfill", "cutover", "drain", "target"]
+Checksums: TypeAlias = Literal["when_supported", "when_required"]
+Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
+Count: TypeAlias = Annotated[int, Meta(ge=1)]
+Verify: TypeAlias = bool | str
+Buckets: TypeAlias = str | list[str]
+
+
+def _is(description: str) -> Meta:
+    return Meta(description=description)
+
+
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A table of the configuration file."""
+
+
+class Capabilities(_Table):
+    """What a store can do, where the preset, the record or the probe should not decide. See `docs/reference`."""
+
+    conditional_put: Annotated[bool | None, _is("PUT with If-None-Match: * on an unversioned bucket")] = None
+    conditional_put_versioned: Annotated[bool | None, _is("the same on a versioned bucket")] = None
+    put_if_match: Annotated[bool | None, _is("PUT with If-Match")] = None
+    put_if_match_quoted: Annotated[bool | None, _is("PUT with If-Match, the ETag in quotes")] = None
+    delete_if_match: Annotated[bool | None, _is("DELETE with If-Match")] = None
+    complete_if_none_match: Annotated[bool | None, _is("CompleteMultipartUpload with If-None-Match")] = None
+    copy_if_none_match: Annotated[bool | None, _is("CopyObject with If-None-Match")] = None
+    part_number: Annotated[bool | None, _is("GET and HEAD with PartNumber")] = None
+    object_attributes: Annotated[bool | None, _is("GetObjectAttributes")] = None
+    checksums: Annotated[bool | None, _is("checksums of a PUT are stored and returned")] = None
+    delete_objects_without_md5: Annotated[bool | None, _is("DeleteObjects without Content-MD5")] = None
+    put_race_safe: Annotated[bool | None, _is("a plain PUT racing with an If-Match PUT is never dropped")] = None
+    delete_race_safe: Annotated[bool | None, _is("a PUT racing with a conditional DELETE is never dropped")] = None
+
+
+class Breaker(_Table):
+    """When a store that fails is left alone for a while."""
+
+    enabled: Annotated[bool, _is("whether there is a breaker")] = True
+    failures: Annotated[Count, _is("outages in a row before it opens")] = 5
+    open_seconds: Annotated[Seconds, _is("how long it stays open before one request is tried")] = 10.0
+
+
+class Backend(_Table):
+    """One S3-compatible store."""
+
+    preset: Annotated[Preset | None, _is("defaults for a kind of store; `s3` with an endpoint_url, else `aws`")] = None
+    endpoint_url: Annotated[str | None, _is("the store's URL; left out for AWS")] = None
+    region: Annotated[str | None, _is("region to sign for")] = None
+    profile: Annotated[str | None, _is("profile of the AWS configuration files to take credentials from")] = None
+    access_key_id: Annotated[Secret | None, _is("access key, as a reference: ${VARIABLE}")] = None
+    secret_access_key: Annotated[Secret | None, _is("secret key, as a reference: ${VARIABLE}")] = None
+    session_token: Annotated[Secret | None, _is("session token, as a reference: ${VARIABLE}")] = None
+    anonymous: Annotated[bool, _is("send requests unsigned")] = False
+    allow_plaintext_secrets: Annotated[bool, _is("accept keys that stand in the file themselves")] = False
+    verify: Annotated[Verify | None, _is("TLS: path of a CA bundle, or false to check nothing")] = None
+    addressing_style: Annotated[Literal["auto", "path", "virtual"] | None, _is("how a bucket is put into the URL")] = None
+    signature_version: Annotated[str | None, _is("botocore's signature_version")] = None
+    connect_timeout_seconds: Annotated[Seconds | None, _is("time to connect")] = None
+    read_timeout_seconds: Annotated[Seconds | None, _is("time between two reads")] = None
+    max_attempts: Annotated[Count | None, _is("attempts of one request in all, the first included")] = None
+    retry_mode: Annotated[Literal["legacy", "standard", "adaptive"] | None, _is("botocore's retry mode")] = None
+    max_pool_connections: Annotated[Count | None, _is("connections kept open")] = None
+    request_checksum_calculation: Annotated[Checksums | None, _is("checksums sent with requests")] = None
+    response_checksum_validation: Annotated[Checksums | None, _is("checksums asked for with responses")] = None
+    forbidden_means_missing: Annotated[bool, _is("403 on a read says that the key is not there")] = False
+    capabilities: Annotated[Capabilities, _is("what the store can do")] = field(default_factory=Capabilities)
+    breaker: Annotated[Breaker, _is("the circuit breaker")] = field(default_factory=Breaker)
+
+
+class Route(_Table):
+    """Which buckets, or which keys in them, lie where."""
+
+    bucket: Annotated[Buckets, _is("the bucket as callers say it; a list, or patterns with `*`")]
+    primary: Annotated[str, _is("the backend that is read first, and written")]
+    fallbacks: Annotated[list[str], _is("backends read for what the primary does not hold, in order")] = field(
+        default_factory=list
+    )
+    prefix: Annotated[str, _is("narrows the route to the keys that start with it")] = ""
+    buckets: Annotated[dict[str, str], _is("what a backend calls the bucket, where it differs")] = field(
+        default_factory=dict
+    )
+    phase: Annotated[Phase | None, _is("where the migration stands: `source` or `target`")] = None
+    presign: Annotated[
+        Literal["authority", "holder"] | None, _is("whom presigned GETs are signed for; `holder` with fallbacks")
+    ] = None
+    read_when_primary_down: Annotated[bool, _is("read fallbacks also when the primary can't answer")] = False
+    reserved_prefix: Annotated[str, _is("where the library keeps its own objects on the primary")] = ".foodco-storage/"
+
+
+class Default(_Table):
+    """What becomes of buckets without a route."""
+
+    backend: Annotated[str, _is("the backend; `caller`: as boto3 resolves it")] = CALLER
+
+
+class Configuration(_Table):
+    """Everything: backends, routes, and the default.
+
+    Example:
+
+        Configuration(
+            backends={"aws": Backend(region="eu-west-1"), "ceph": Backend(preset="ceph", endpoint_url="https://rgw")},
+            routes={"images": Route(bucket="foodco-images", primary="ceph", fallbacks=["aws"])},
+        )
+    """
+
+    backends: Annotated[dict[str, Backend], _is("stores, by a name of your choice")] = field(default_factory=dict)
+    routes: Annotated[dict[str, Route], _is("routes, by a name of your choice")] = field(default_factory=dict)
+    default: Annotated[Default, _is("buckets without a route")] = field(default_factory=Default)
+
+
+NOT_IN_THIS_VERSION: dict[str, str] = {
+    "cache": "the local cache",
+    "journal": "the journal of mirrored writes",
+    "routes.*.cache": "the local cache",
+    "routes.*.compression": "compression",
+    "routes.*.mirror": "mirrored writes",
+    "routes.*.promote": "on-demand migration",
+}
+"""Tables that belong to the contract of the file and to features that are to come."""
+
+PHASES_NOT_IN_THIS_VERSION = frozenset({"backfill", "cutover", "drain"})
+
+
+def encode(value: Any) -> Any:
+    """Values of our own types for `msgspec.to_builtins`; only for what stays inside this package."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError(type(value))

@@ -1,0 +1,156 @@
+"""The driver that tests run: one effect at a time, the test choosing whose.
+
+Flows are those of production; only the stores are in memory. A test starts flows as processes, sees what each wants to do
+next, and decides who moves, which call fails (before or after it took effect), and who crashes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from botocore.exceptions import EndpointConnectionError
+
+from foodco_storage.backends.interface import Backend
+from foodco_storage.flows.effects import Able, Call, Discard, Resumable, Spool, Warn
+from foodco_storage.flows.outcomes import BackendError, Unavailable
+from foodco_storage.flows.request import Flow, Request, Response
+
+
+class Fault(Enum):
+    """What goes wrong with one call."""
+
+    BEFORE = "the request never arrived"
+    AFTER = "the request took effect, its answer was lost"
+
+
+@dataclass
+class Process:
+    """A flow on its way.
+
+    Args:
+        name: for messages.
+        flow: the generator.
+        effect: what it wants to do next; None when it has ended.
+        response: what it returned.
+        error: what it raised, as a caller would see it.
+        crashed: whether the test ended it.
+    """
+
+    name: str
+    flow: Flow
+    effect: Any = None
+    response: Response | None = None
+    error: Exception | None = None
+    crashed: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing more to do."""
+        return self.crashed or self.response is not None or self.error is not None
+
+
+@dataclass
+class Simulation:
+    """Several flows over stores in memory.
+
+    Args:
+        backends: by name.
+        down: names of backends that can't be reached now.
+        warnings: what flows told the operator.
+
+    Example:
+
+        simulation = Simulation({"ceph": MemoryBackend("ceph", ["b"])})
+        reader = simulation.start("reader", flow)
+        simulation.step(reader)
+    """
+
+    backends: Mapping[str, Backend]
+    down: set[str] = field(default_factory=set)
+    warnings: list[str] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
+
+    def start(self, name: str, flow: Flow) -> Process:
+        """Begin a flow; it stands before its first effect."""
+        process = Process(name, flow)
+        self.processes.append(process)
+        self._advance(process, flow.send, None)
+        return process
+
+    def runnable(self) -> list[Process]:
+        """The processes that can move."""
+        return [process for process in self.processes if not process.ended]
+
+    def step(self, process: Process, fault: Fault | None = None) -> None:
+        """Do the effect that a process stands before, and let it run to the next one.
+
+        Args:
+            process: who moves.
+            fault: what goes wrong; only calls can fail.
+        """
+        effect = process.effect
+        try:
+            result = self._do(effect, fault)
+        except (BackendError, OSError) as error:
+            self._advance(process, process.flow.throw, error)
+        else:
+            self._advance(process, process.flow.send, result)
+
+    def run(self, process: Process) -> Response:
+        """Let one process run to its end, and raise what its caller would see."""
+        while not process.ended:
+            self.step(process)
+        if process.error is not None:
+            raise process.error
+        if process.response is None:
+            raise RuntimeError(f"{process.name} crashed")
+        return process.response
+
+    def crash(self, process: Process) -> None:
+        """End a process where it stands, as a killed client does: nothing in it runs any more."""
+        process.crashed = True
+        process.effect = None
+
+    def _do(self, effect: Any, fault: Fault | None) -> Any:
+        match effect:
+            case Call():
+                return self._call(effect, fault)
+            case Able(place=place):
+                return self.backends[place.backend].able(place.bucket(effect.bucket), effect.capability)
+            case Resumable():
+                return effect.body
+            case Spool():
+                data = effect.body.read()
+                effect.body.close()
+                return io.BytesIO(data)
+            case Discard():
+                return effect.body.close()
+            case Warn():
+                return self.warnings.append(effect.message)
+        raise TypeError(f"not an effect: {effect!r}")
+
+    def _call(self, effect: Call, fault: Fault | None) -> Response:
+        place, request = effect.place, effect.request
+        if place.backend in self.down or fault is Fault.BEFORE:
+            raise self._unreachable(place.backend)
+        bucket = place.bucket(request.params["Bucket"])
+        response = self.backends[place.backend].call(Request(request.operation, {**request.params, "Bucket": bucket}))
+        if fault is Fault.AFTER:
+            raise self._unreachable(place.backend)
+        return response
+
+    def _unreachable(self, backend: str) -> Unavailable:
+        return Unavailable(backend, EndpointConnectionError(endpoint_url=f"memory://{backend}"))
+
+    def _advance(self, process: Process, resume: Any, value: Any) -> None:
+        process.effect = None
+        try:
+            process.effect = resume(value)
+        except StopIteration as end:
+            process.response = end.value
+        except BackendError as failure:
+            process.error = failure.error

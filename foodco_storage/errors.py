@@ -1,0 +1,81 @@
+"""The library's own errors, grouped by what the caller can do about them.
+
+Where a boto3 user would see an error of botocore, botocore's is raised; the two of ours that can come out of an S3
+operation are botocore errors as well, so handlers written for boto3 catch them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+
+class StorageError(Exception):
+    """Any error that this library makes itself."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a configuration.
+
+    Args:
+        path: where it stands, `routes.images.primary`, or the environment variable that it comes from.
+        message: what is wrong, and the fix.
+    """
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class ConfigurationError(StorageError):
+    """Mend the configuration: every mistake in it is listed.
+
+    Args:
+        problems: at least one.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problems,)
+
+
+class OperationRefusedError(StorageError, ClientError):  # type: ignore[misc] # botocore is untyped
+    """Do it another way: the operation would not be safe on its route. Nothing was sent, nothing changed.
+
+    A `ClientError` with code `MethodNotAllowed` and status 405, S3's answer for what a resource does not allow.
+
+    Args:
+        message: why, and what to do instead.
+        operation: botocore's name of the operation.
+    """
+
+    def __init__(self, message: str, operation: str) -> None:
+        response = {
+            "Error": {"Code": "MethodNotAllowed", "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": 405, "HTTPHeaders": {}, "RetryAttempts": 0},
+        }
+        ClientError.__init__(self, response, operation)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.response["Error"]["Message"], self.operation_name)
+
+
+class CircuitOpenError(StorageError, EndpointConnectionError):  # type: ignore[misc] # botocore is untyped
+    """Try again later: the store has been failing and is left alone for a moment. Nothing was sent."""
+
+    fmt = (
+        'Could not connect to the endpoint URL: "{endpoint_url}" (not tried: it failed {failures} times in a row; '
+        "the next try is in {retry_after_seconds:.1f} s)"
+    )
+
+    def __init__(self, *, endpoint_url: str, failures: int, retry_after_seconds: float) -> None:
+        super().__init__(endpoint_url=endpoint_url, failures=failures, retry_after_seconds=retry_after_seconds)

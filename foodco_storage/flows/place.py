@@ -1,0 +1,23 @@
+"""A place: one backend as one route sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a route's objects lie: a backend, and what that backend calls the route's bucket.
+
+    Args:
+        backend: the backend's name in the configuration.
+        buckets: what callers call a bucket, and what this backend calls it, where that differs.
+    """
+
+    backend: str
+    buckets: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def bucket(self, name: str) -> str:
+        """What this backend calls the bucket that callers call `name`."""
+        return self.buckets.get(name, name)

@@ -1,0 +1,1 @@
+"""The front door: real botocore clients whose operations go through the routes."""

@@ -1,0 +1,120 @@
+"""What stands behind a routed client: backends, routes, and the events that join them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from foodco_storage.config import Backend, Configuration, Route as ConfiguredRoute
+from foodco_storage.flows.place import Place
+from foodco_storage.front.client import StorageClient
+from foodco_storage.front.dispatch import Dispatch
+from foodco_storage.front.events import SharedEvents
+from foodco_storage.front.router import Router
+from foodco_storage.front.siblings import client_arguments, finish_client, make_sibling, real_backend
+from foodco_storage.layers.route import Route
+
+CALLER = "caller"
+"""The backend that the caller's own arguments, or boto3's defaults, resolve to."""
+
+_SAYS_WHICH_STORE = ("endpoint_url", "aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+_WILDCARDS = frozenset("*?[")
+
+
+class Assembly:
+    """A client in the making.
+
+    Args:
+        configuration: validated.
+        caller: boto3's arguments as the caller gave them.
+    """
+
+    def __init__(self, configuration: Configuration, caller: Mapping[str, Any]) -> None:
+        self._caller = dict(caller)
+        self._backends = configuration.backends
+        explicit = any(caller.get(name) is not None for name in _SAYS_WHICH_STORE)
+        # Never one store's request to another behind explicit arguments.
+        self._routes = {
+            name: route for name, route in configuration.routes.items() if not explicit or route.primary == CALLER
+        }
+        self._default = CALLER if explicit else configuration.default.backend
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """boto3's arguments for the client of the default backend, which is the one that the caller gets."""
+        return self._arguments(self._default)
+
+    def attach(self, client: Any, make_client: Callable[..., Any]) -> None:
+        """Put routes and siblings behind a client that was made with `arguments`."""
+        if self._default != CALLER:
+            finish_client(client, self._default, self._backends[self._default])
+        own = super(StorageClient, client)._make_api_call  # type: ignore[misc] # noqa: SLF001 - past our class, to botocore's
+        reserved = self._reserved_prefixes()
+        backends = {}
+        siblings = []
+        for name in self._names():
+            configured = self._backends.get(name)
+            if name == self._default:
+                make_api_call, behind = own, client
+            else:
+                behind = make_sibling(make_client, client, name, configured, self._arguments(name))
+                make_api_call = behind._make_api_call  # noqa: SLF001
+                siblings.append(behind)
+            backends[name] = real_backend(name, behind, make_api_call, configured, reserved)
+        client.meta.events = client._events = SharedEvents(  # noqa: SLF001
+            client.meta.events, [sibling.meta.events for sibling in siblings]
+        )
+        client._dispatch = Dispatch(self._router(), backends)  # noqa: SLF001
+
+    def _names(self) -> Sequence[str]:
+        names = [self._default]
+        for route in self._routes.values():
+            names += [name for name in (route.primary, *route.fallbacks) if name not in names]
+        return names
+
+    def _arguments(self, name: str) -> dict[str, Any]:
+        return dict(self._caller) if name == CALLER else client_arguments(self._backends[name], self._caller)
+
+    def _reserved_prefixes(self) -> str:
+        return next((route.reserved_prefix for route in self._routes.values()), ".foodco-storage/")
+
+    def _router(self) -> Router:
+        routes = [(_patterns(route), _resolved(name, route)) for name, route in self._routes.items()]
+        routes.sort(key=lambda item: _specificity(item[0]), reverse=True)
+        return Router(routes, Route("", Place(self._default)))
+
+
+def _resolved(name: str, route: ConfiguredRoute) -> Route:
+    """A configured route with its phase applied.
+
+    In `source` the source is the authority and the primary takes no part yet; in `target` the fallbacks take none any more.
+    """
+    primary, fallbacks = route.primary, tuple(route.fallbacks)
+    if route.phase == "source":
+        primary, fallbacks = fallbacks[0], ()
+    elif route.phase == "target":
+        fallbacks = ()
+    return Route(
+        name=name,
+        primary=_place(primary, route),
+        fallbacks=tuple(_place(fallback, route) for fallback in fallbacks),
+        prefix=route.prefix,
+        reserved_prefix=route.reserved_prefix,
+        read_when_primary_down=route.read_when_primary_down,
+        presign=route.presign or ("holder" if fallbacks else "authority"),
+    )
+
+
+def _place(backend: str, route: ConfiguredRoute) -> Place:
+    theirs = route.buckets.get(backend)
+    return Place(backend, {bucket: theirs for bucket in _patterns(route)} if theirs is not None else {})
+
+
+def _patterns(route: ConfiguredRoute) -> Sequence[str]:
+    return (route.bucket,) if isinstance(route.bucket, str) else tuple(route.bucket)
+
+
+def _specificity(patterns: Sequence[str]) -> tuple[bool, int]:
+    """A bucket's own name before a pattern, a longer pattern before a shorter one."""
+    literal = not any(_WILDCARDS & set(pattern) for pattern in patterns)
+    return literal, max(len(pattern.strip("*")) for pattern in patterns)

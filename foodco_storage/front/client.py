@@ -1,0 +1,69 @@
+"""The class that stands in front of `BaseClient` in every client that this library makes.
+
+botocore builds a class for each client and lets handlers of `creating-client-class` put bases into it. Ours overrides the
+one method that all operations pass through, `_make_api_call`, and what passes beside it: presigning (`front.presign`) and
+managed transfers that would choose a transport of their own (`front.transfers`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.hooks import first_non_none_response
+
+from foodco_storage.front.presign import presigned_post, presigned_url
+from foodco_storage.front.transfers import TRANSFERS, through_routes
+
+if TYPE_CHECKING:
+    from foodco_storage.flows.request import Parameters, Response
+    from foodco_storage.front.dispatch import Dispatch
+    from foodco_storage.front.events import SharedEvents
+
+
+class StorageClient:
+    """Sends operations on routed buckets through their routes, and everything else where boto3 sends it."""
+
+    _dispatch: Dispatch | None = None
+    _events: SharedEvents | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Wrap what botocore and boto3 put into the class itself, where a base class could not reach it."""
+        super().__init_subclass__(**kwargs)
+        cls.generate_presigned_url = presigned_url(cls.generate_presigned_url)  # type: ignore[attr-defined]
+        cls.generate_presigned_post = presigned_post(cls.generate_presigned_post)  # type: ignore[attr-defined]
+        for name in TRANSFERS:
+            # boto3 puts them there; a bare botocore session does not.
+            if (method := cls.__dict__.get(name)) is not None:
+                setattr(cls, name, through_routes(method))
+
+    def _make_api_call(self, operation_name: str, api_params: Parameters) -> Response:
+        dispatch = self._dispatch
+        if dispatch is None:
+            response: Response = super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
+            return response
+        events = self._events
+        if events is not None and events.has_front_handlers:
+            api_params = self._front_handlers(events, operation_name, api_params)
+        plan = dispatch.router.plan(operation_name, api_params)
+        if plan is None:
+            response = super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
+            return response
+        return dispatch.carry_out(plan, operation_name, api_params)
+
+    def _front_handlers(self, events: SharedEvents, operation_name: str, api_params: Parameters) -> Parameters:
+        """Let the user's handlers see, and change, the parameters before a backend is chosen (as botocore does after)."""
+        model = self.meta.service_model.operation_model(operation_name)  # type: ignore[attr-defined]
+        context: dict[str, Any] = {"client_region": self.meta.region_name, "client_config": self.meta.config}  # type: ignore[attr-defined]
+        name = f"provide-client-params.s3.{operation_name}"
+        responses = events.front.emit(name, params=api_params, model=model, context=context)
+        api_params = first_non_none_response(responses, default=api_params)
+        name = f"before-parameter-build.s3.{operation_name}"
+        events.front.emit(name, params=api_params, model=model, context=context)
+        return api_params
+
+    def close(self) -> None:
+        """Close the connections to all backends."""
+        super().close()  # type: ignore[misc]
+        if self._dispatch is not None:
+            for backend in self._dispatch.backends.values():
+                backend.close()

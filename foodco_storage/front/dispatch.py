@@ -1,0 +1,59 @@
+"""From a boto3 call to its plan, and back with a botocore response or error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from foodco_storage.backends.boto import BotoBackend
+from foodco_storage.drivers.threads import ThreadDriver
+from foodco_storage.flows.request import Parameters, Request, Response
+from foodco_storage.front.router import Plan, Router
+
+
+class Dispatch:
+    """Carries out the operations of one client.
+
+    Args:
+        router: finds the plan of a request.
+        backends: every backend that the routes name.
+    """
+
+    def __init__(self, router: Router, backends: Mapping[str, BotoBackend]) -> None:
+        self.router = router
+        self.backends = backends
+        self._driver = ThreadDriver(backends)
+
+    def carry_out(self, plan: Plan, operation: str, params: Parameters) -> Response:
+        """Do what the plan says.
+
+        Raises:
+            botocore.exceptions.ClientError: the store's own, with the backend's name under
+                `response["ResponseMetadata"]["Storage"]`.
+            botocore.exceptions.BotoCoreError: as boto3 raises it.
+        """
+        if plan.flow is not None:
+            return self._driver.run(plan.flow(Request(operation, params)))
+        place = plan.place
+        if place.buckets:
+            params = {**params, "Bucket": place.bucket(params["Bucket"])}
+        try:
+            response = self.backends[place.backend].send(operation, params)
+        except ClientError as error:
+            _says_who(error.response, place.backend)
+            raise
+        _says_who(response, place.backend)
+        return response
+
+    def after_fork(self) -> None:
+        """In a forked child: leave the parent its connections and locks."""
+        for backend in self.backends.values():
+            backend.after_fork()
+
+
+def _says_who(response: Mapping[str, Any], backend: str) -> None:
+    metadata = response.get("ResponseMetadata")
+    if metadata is not None:
+        metadata["Storage"] = {"backend": backend}

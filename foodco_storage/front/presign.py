@@ -1,0 +1,97 @@
+"""Presigned URLs and posts: signed by the client of the backend that the URL is for.
+
+A presigned URL is used without the library, so the choice of a backend is made when it is signed. `presign` of a route says
+how: for the authority, or for the holder of the object as it lies now (one HEAD per URL).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from foodco_storage.errors import OperationRefusedError
+from foodco_storage.operations import OPERATIONS, OperationClass
+
+if TYPE_CHECKING:
+    from foodco_storage.front.router import Plan
+    from foodco_storage.layers.route import Route
+
+logger = logging.getLogger("foodco_storage")
+
+_HELD = frozenset({"GetObject", "HeadObject"})
+
+
+def presigned_url(original: Callable[..., str]) -> Callable[..., str]:
+    """`generate_presigned_url` that looks at the bucket and key of its parameters."""
+
+    @wraps(original)
+    def generate_presigned_url(
+        self: Any,
+        ClientMethod: str,  # noqa: N803 - boto3's names
+        Params: dict[str, Any] | None = None,  # noqa: N803
+        ExpiresIn: int = 3600,  # noqa: N803
+        HttpMethod: str | None = None,  # noqa: N803
+    ) -> str:
+        operation = self._PY_TO_OP_NAME.get(ClientMethod)
+        signer, params = self, Params
+        # An unknown method, or no parameters: botocore has an error for it.
+        if self._dispatch is not None and operation is not None and Params is not None:
+            signer, params = _signer(self, operation, dict(Params))
+        return original(signer, ClientMethod, params, ExpiresIn, HttpMethod)
+
+    return generate_presigned_url
+
+
+def presigned_post(original: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """`generate_presigned_post` that looks at its bucket and key."""
+
+    @wraps(original)
+    def generate_presigned_post(
+        self: Any,
+        Bucket: str,  # noqa: N803 - boto3's names
+        Key: str,  # noqa: N803
+        Fields: dict[str, Any] | None = None,  # noqa: N803
+        Conditions: list[Any] | None = None,  # noqa: N803
+        ExpiresIn: int = 3600,  # noqa: N803
+    ) -> dict[str, Any]:
+        signer, params = self, {"Bucket": Bucket, "Key": Key}
+        if self._dispatch is not None:
+            signer, params = _signer(self, "PutObject", params)
+        return original(signer, params["Bucket"], Key, Fields, Conditions, ExpiresIn)
+
+    return generate_presigned_post
+
+
+def _signer(client: Any, operation: str, params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The client that signs, and the parameters as its backend knows them."""
+    dispatch = client._dispatch  # noqa: SLF001
+    plan: Plan | None = dispatch.router.plan(operation, params)
+    if plan is None:
+        return client, params
+    route = plan.route
+    if route.fallbacks and OPERATIONS.get(operation) is OperationClass.OBJECT_DELETE:
+        message = (
+            f"a presigned {operation} would delete from {route.primary.backend!r} what its fallbacks still hold; "
+            "delete through the library"
+        )
+        raise OperationRefusedError(message, operation)
+    place = route.primary
+    if route.presign == "holder" and operation in _HELD:
+        holder = _holder(client, route, params)
+        place = next(p for p in route.places if p.backend == holder)
+    return dispatch.backends[place.backend].client, {**params, "Bucket": place.bucket(params["Bucket"])}
+
+
+def _holder(client: Any, route: Route, params: dict[str, Any]) -> str:
+    names = ("Bucket", "Key", "VersionId", "RequestPayer", "ExpectedBucketOwner")
+    try:
+        head = client.head_object(**{name: params[name] for name in names if name in params})
+    except (BotoCoreError, ClientError) as error:
+        # Signing never fails in boto3 for what lies in the store, and nobody holds a key that is yet to be written.
+        logger.debug("signing for the authority of route %r, since no holder was found: %s", route.name, error)
+        return route.primary.backend
+    return str(head["ResponseMetadata"]["Storage"]["backend"])

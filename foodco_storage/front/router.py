@@ -1,0 +1,141 @@
+"""Which route a request belongs to, and what is done with it there. Resolved once, looked up per call."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from foodco_storage.flows.place import Place
+from foodco_storage.flows.request import Below
+from foodco_storage.layers.copies import Copies
+from foodco_storage.layers.copy_source import CopySource
+from foodco_storage.layers.merged_lists import MergedLists
+from foodco_storage.layers.order import flow_through, layers_of, sides_of
+from foodco_storage.layers.route import Route
+from foodco_storage.layers.split_deletes import SplitDeletes
+from foodco_storage.operations import OPERATIONS, OperationClass
+
+_COPIES = frozenset({"CopyObject", "UploadPartCopy"})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of an operation: a flow, or a call that goes to the backend of `place` as it is."""
+
+    route: Route
+    place: Place
+    flow: Below | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The routes of one bucket, the longest prefix first; and the plans of each, operation by operation."""
+
+    routes: tuple[Route, ...]
+    plans: Mapping[str, Mapping[str, Plan]]
+
+    def plan(self, route: Route, operation: str) -> Plan:
+        """The plan of an operation on a route; one that botocore has and we don't know goes to the authority."""
+        return self.plans[route.name].get(operation) or Plan(route, route.primary)
+
+    def route_of(self, key: str) -> Route:
+        """The route that speaks for a key."""
+        for route in self.routes:
+            if key.startswith(route.prefix):
+                return route
+        raise LookupError(key)
+
+
+class Router:
+    """Finds the plan of a request.
+
+    Args:
+        routes: pairs of bucket patterns and the route, most specific first.
+        unrouted: stands for every bucket, and every key of a bucket, that no route speaks for.
+    """
+
+    def __init__(self, routes: Sequence[tuple[Sequence[str], Route]], unrouted: Route) -> None:
+        self._routes = routes
+        self._unrouted = unrouted
+        self._copies_to_unrouted = Copies(unrouted.primary, self.locate)
+        # Buckets are few, but their names come from callers: bounded.
+        self._bucket: Callable[[str], Bucket | None] = lru_cache(maxsize=1024)(self._resolve)
+
+    def plan(self, operation: str, params: Mapping[str, Any]) -> Plan | None:
+        """The plan of a request; None where it is the default backend's, untouched."""
+        name = params.get("Bucket")
+        if type(name) is not str:
+            return None
+        bucket = self._bucket(name)
+        if bucket is None:
+            return self._unrouted_copy(operation, params) if operation in _COPIES else None
+        routes = bucket.routes
+        if len(routes) == 1:
+            return bucket.plan(routes[0], operation)
+        return self._plan_among(bucket, operation, params)
+
+    def route(self, name: str, key: str | None) -> Route | None:
+        """The route of a bucket and key; None for the default backend."""
+        bucket = self._bucket(name)
+        if bucket is None:
+            return None
+        route = bucket.route_of(key or "")
+        return None if route is self._unrouted else route
+
+    def locate(self, bucket: str, key: str) -> Sequence[Place]:
+        """Everyone who is asked, in order, when a key is read."""
+        route = self.route(bucket, key)
+        return (route or self._unrouted).places
+
+    def _plan_among(self, bucket: Bucket, operation: str, params: Mapping[str, Any]) -> Plan | None:
+        if operation == "DeleteObjects":
+            return self._plan_with(SplitDeletes(bucket.route_of), operation, bucket.routes[-1])
+        name = params.get("Prefix" if OPERATIONS.get(operation) is OperationClass.LIST else "Key", "")
+        if type(name) is not str:
+            return bucket.plan(bucket.routes[-1], operation)
+        route = bucket.route_of(name)
+        if OPERATIONS.get(operation) is OperationClass.LIST:
+            under = [r for r in reversed(bucket.routes) if r.prefix.startswith(name) and r is not route]
+            if under:
+                return self._plan_with(MergedLists(sides_of([route, *under], name)), operation, route)
+        plan = bucket.plan(route, operation)
+        return None if route is self._unrouted and plan.flow is None else plan
+
+    def _unrouted_copy(self, operation: str, params: Mapping[str, Any]) -> Plan | None:
+        source = CopySource.of(params.get("CopySource"))
+        if source is None or self.route(source.bucket, source.key) is None:
+            return None
+        return self._plan_with(self._copies_to_unrouted, operation, self._unrouted)
+
+    def _plan_with(self, layer: Any, operation: str, route: Route) -> Plan:
+        return Plan(route, route.primary, flow_through([layer], operation, route.primary))
+
+    def _resolve(self, name: str) -> Bucket | None:
+        routes: dict[str, Route] = {}
+        for patterns, route in self._routes:
+            if route.prefix not in routes and any(_matches(name, pattern) for pattern in patterns):
+                routes[route.prefix] = route
+        if not routes:
+            return None
+        if "" not in routes:
+            routes[""] = self._unrouted
+        ordered = tuple(sorted(routes.values(), key=lambda route: len(route.prefix), reverse=True))
+        plans = {route.name: self._plans(route) for route in ordered}
+        return Bucket(ordered, plans)
+
+    def _plans(self, route: Route) -> dict[str, Plan]:
+        layers = layers_of(route, self.locate)
+        return {
+            operation: Plan(route, route.primary, flow_through(layers, operation, route.primary))
+            for operation in OPERATIONS
+        }
+
+
+def _matches(name: str, pattern: str) -> bool:
+    if name == pattern:
+        return True
+    # An access point's ARN stands where a bucket's name does, and is none.
+    return not name.startswith("arn:") and fnmatch.fnmatchcase(name, pattern)

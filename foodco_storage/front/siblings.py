@@ -1,0 +1,119 @@
+"""The clients behind a client: one for every backend that its routes name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from foodco_storage.backends import quirks
+from foodco_storage.backends.boto import BotoBackend, MakeApiCall
+from foodco_storage.backends.breaker import Breaker
+from foodco_storage.backends.capabilities import PRESET_CAPABILITIES, CapabilityBook
+from foodco_storage.backends.presets import client_config, preset_of
+from foodco_storage.config import Backend
+from foodco_storage.errors import ConfigurationError, Problem
+
+MakeClient = Callable[..., Any]
+"""`boto3.session.Session.client` of the session that the caller's client came from."""
+
+
+def client_arguments(backend: Backend, caller: Mapping[str, Any]) -> dict[str, Any]:
+    """boto3's arguments for the client of a backend.
+
+    What the backend's configuration says wins over what the caller passed, which was meant for any store; both win over
+    the preset.
+
+    Args:
+        backend: its configuration.
+        caller: the caller's arguments (`config`, `region_name`, `verify`, ...).
+    """
+    arguments = {name: value for name, value in caller.items() if value is not None}
+    arguments["config"] = client_config(backend, arguments.get("config"))
+    if backend.endpoint_url is not None:
+        arguments["endpoint_url"] = backend.endpoint_url
+    if (region := backend.region or _profile_region(backend)) is not None:
+        arguments["region_name"] = region
+    elif preset_of(backend) != "aws":
+        # Other stores don't care, but botocore can't sign without one.
+        arguments.setdefault("region_name", "us-east-1")
+    if backend.verify is not None:
+        arguments["verify"] = backend.verify
+    if backend.access_key_id is not None and backend.secret_access_key is not None:
+        arguments["aws_access_key_id"] = backend.access_key_id.reveal()
+        arguments["aws_secret_access_key"] = backend.secret_access_key.reveal()
+        if backend.session_token is not None:
+            arguments["aws_session_token"] = backend.session_token.reveal()
+    return arguments
+
+
+def finish_client(client: Any, name: str, backend: Backend) -> None:
+    """What boto3's arguments can't say of a backend's client: its profile's credentials, its store's quirks."""
+    if backend.profile is not None:
+        # Not resolved to keys: what the profile gives (SSO, an assumed role) may have to be refreshed.
+        client._request_signer._credentials = _profile_session(name, backend.profile).get_credentials()  # noqa: SLF001
+    known = {**PRESET_CAPABILITIES[preset_of(backend)], **configured_capabilities(backend)}
+    quirks.register(client.meta.events, {capability for capability, able in known.items() if not able})
+
+
+def make_sibling(
+    make_client: MakeClient, owner: Any, name: str, backend: Backend | None, arguments: dict[str, Any]
+) -> Any:
+    """A plain client for a backend (None for `caller`), that raises the exception classes of the owner."""
+    sibling = make_client("s3", **arguments)
+    sibling._exceptions_factory = owner._exceptions_factory  # noqa: SLF001 - one `client.exceptions` for all backends
+    if backend is not None:
+        finish_client(sibling, name, backend)
+    return sibling
+
+
+def real_backend(
+    name: str, client: Any, make_api_call: MakeApiCall, backend: Backend | None, reserved_prefix: str
+) -> BotoBackend:
+    """The backend of a client; `backend` is None for `caller`, which is as the caller set it up."""
+    from foodco_storage.backends.probe import probe  # noqa: PLC0415 - few ever need it
+
+    breaker = None
+    if backend is not None and backend.breaker.enabled:
+        breaker = Breaker(client.meta.endpoint_url, backend.breaker.failures, backend.breaker.open_seconds)
+    book = CapabilityBook(
+        name,
+        preset_of(backend) if backend is not None else "s3",
+        configured_capabilities(backend) if backend is not None else {},
+        make_api_call,
+        reserved_prefix,
+        probe,
+    )
+    return BotoBackend(
+        name,
+        client,
+        make_api_call,
+        book,
+        breaker,
+        forbidden_means_missing=backend is not None and backend.forbidden_means_missing,
+    )
+
+
+def configured_capabilities(backend: Backend) -> dict[str, bool]:
+    """The capabilities that the configuration settles."""
+    names = (name for name in backend.capabilities.__struct_fields__)
+    return {name: able for name in names if (able := getattr(backend.capabilities, name)) is not None}
+
+
+def _profile_region(backend: Backend) -> str | None:
+    if backend.profile is None:
+        return None
+    region: str | None = _profile_session("", backend.profile).get_config_variable("region")
+    return region
+
+
+def _profile_session(name: str, profile: str) -> Any:
+    import botocore.session  # noqa: PLC0415 - only for backends with a profile
+    from botocore.exceptions import ProfileNotFound  # noqa: PLC0415
+
+    session = botocore.session.Session(profile=profile)
+    try:
+        session.get_scoped_config()
+    except ProfileNotFound as error:
+        problem = Problem(f"backends.{name}.profile", f"no profile {profile!r} in the AWS configuration files")
+        raise ConfigurationError([problem]) from error
+    return session

@@ -1,0 +1,237 @@
+"""Listings over several backends as one: in UTF-8 byte order, each name once, the primary's entry where both have one.
+
+DESIGN section 6, rule 11. Both versions of the operation; paging by one opaque token (`ListObjectsV2`) or by the last name
+(`ListObjects`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus
+
+from foodco_storage.flows.effects import Call
+from foodco_storage.flows.outcomes import BackendError, Unavailable
+from foodco_storage.flows.request import Below, Flow, Request, Response
+from foodco_storage.layers.listing import LAST_CHARACTER, Entry, Position, Side, entries_of, merge, past
+from foodco_storage.flows.s3_errors import rejected
+from foodco_storage.layers.storage_metadata import note
+
+_MAX_KEYS = 1000
+"""S3 gives at most this many entries a page, whatever was asked for."""
+
+_PAGING = ("ContinuationToken", "EncodingType", "Marker", "StartAfter")
+
+
+@dataclass(slots=True)
+class Page:
+    """A merged page: an answer to fill, its entries, and how far it goes (None: to the end)."""
+
+    answer: Response
+    entries: list[Entry]
+    end: Position | None
+
+
+@dataclass(slots=True)
+class Round:
+    """One page of every side: by the side's number, first side first; and the numbers of those that end with it."""
+
+    pages: dict[int, tuple[Response, list[Entry]]]
+    ended: set[int]
+
+
+class MergedLists:
+    """Lists a bucket over several sides.
+
+    Args:
+        sides: in order of precedence, the primary first. They are asked in the opposite order: a key that something moves
+            to the primary during the listing is then seen on one side or on both, never on neither.
+    """
+
+    def __init__(self, sides: Sequence[Side]) -> None:
+        self._sides = tuple(sides)
+
+    def list_objects_v2(self, request: Request, below: Below) -> Flow:
+        """List by continuation token."""
+        params = request.params
+        token = params.get("ContinuationToken")
+        position, shown = Position(params.get("StartAfter", "")), False
+        if token is not None:
+            try:
+                position, shown = Position.of_token(token, self._sides), True
+            except (ValueError, AttributeError) as error:
+                if not isinstance(token, str):
+                    # botocore says what is wrong with it.
+                    yield Call(self._sides[0].place, request)
+                raise rejected(
+                    request, "InvalidArgument", 400, "The continuation token provided is incorrect"
+                ) from error
+        page = yield from self._page(request, "StartAfter", position, shown=shown)
+        answer = page.answer
+        answer["KeyCount"] = len(page.entries)
+        if page.end is not None:
+            answer["NextContinuationToken"] = page.end.token()
+        for name in ("ContinuationToken", "StartAfter"):
+            if name in params:
+                answer[name] = params[name]
+        return answer
+
+    def list_objects(self, request: Request, below: Below) -> Flow:
+        """List by marker."""
+        params = request.params
+        marker, delimiter = params.get("Marker", ""), params.get("Delimiter", "")
+        # A marker that ends in the delimiter is the NextMarker of the page before: a common prefix, already shown.
+        shown = bool(delimiter) and isinstance(marker, str) and marker.endswith(delimiter)
+        position = Position(marker + LAST_CHARACTER if shown else marker)
+        page = yield from self._page(request, "Marker", position, shown=shown)
+        answer = page.answer
+        if "Marker" in answer or "Marker" in params:
+            answer["Marker"] = marker
+        if page.end is not None and page.entries and delimiter:
+            answer["NextMarker"] = _encoded(request, page.entries[-1].name)
+        return answer
+
+    def _page(self, request: Request, after_name: str, position: Position, *, shown: bool) -> Generator[Any, Any, Page]:
+        """Ask rounds of pages until the merged one is full, or nothing is left."""
+        params = request.params
+        asked = params.get("MaxKeys", _MAX_KEYS)
+        wanted = min(asked, _MAX_KEYS) if isinstance(asked, int) else _MAX_KEYS
+        base = request.without_params(*_PAGING, "MaxKeys")
+        entries: list[Entry] = []
+        answer: Response | None = None
+        end: Position | None = position
+        while end is not None and (answer is None or len(entries) < wanted):
+            position = end
+            ask = base
+            if answer is not None:
+                ask = base.with_params(MaxKeys=wanted - len(entries))
+            elif "MaxKeys" in params:
+                ask = base.with_params(MaxKeys=asked)
+            if position.after or after_name in params:
+                ask = ask.with_params(**{after_name: position.after})
+            asked_round = yield from self._ask(ask, position, shown=shown)
+            answer = answer or asked_round.pages[0][0]
+            taken, end = self._take(asked_round, position, max(wanted - len(entries), 0))
+            entries += taken
+            shown = True
+        if wanted <= 0:
+            end = None
+        answer = answer or {}
+        _fill(answer, request, entries, truncated=end is not None)
+        return Page(note(answer, backend=self._sides[0].place.backend), entries, end)
+
+    def _take(self, asked: Round, position: Position, wanted: int) -> tuple[list[Entry], Position | None]:
+        """What a round adds to the page, and how far the page has come with it."""
+        open_ends = [
+            self._sides[number].known_until(entries[-1].name)
+            for number, (_, entries) in asked.pages.items()
+            if number not in asked.ended
+        ]
+        until = min(open_ends, default=None)
+        merged = merge(((self._sides[number], entries) for number, (_, entries) in asked.pages.items()), until)
+        taken = merged[:wanted]
+        if len(taken) < len(merged):
+            # Some of what the sides told is left over; the next page asks them for it again.
+            return taken, Position(past(taken[-1]) if taken else position.after)
+        if until is None:
+            return taken, None
+        after = past(taken[-1]) if taken and taken[-1].name == until else until
+        return taken, Position(after, frozenset(self._finished(asked, until)))
+
+    def _finished(self, asked: Round, until: str) -> Iterator[int]:
+        """The sides that need not be asked again: at their end, and shown whole."""
+        for number in asked.ended:
+            entries = asked.pages[number][1] if number in asked.pages else []
+            if not self._sides[number].keeps and (not entries or entries[-1].name <= until):
+                yield number
+
+    def _ask(self, ask: Request, position: Position, *, shown: bool) -> Generator[Any, Any, Round]:
+        """Ask every side that may hold more, the primary last."""
+        pages: dict[int, tuple[Response, list[Entry]]] = {}
+        ended = set(position.ended)
+        for number in reversed(range(len(self._sides))):
+            if number in position.ended:
+                continue
+            side = self._sides[number]
+            own = ask
+            if "Delimiter" not in ask.params and side.prefix.startswith(ask.params.get("Prefix", "")) and side.prefix:
+                own = ask.with_params(Prefix=side.prefix)
+            answer: Response = yield Call(side.place, own)
+            entries = _new_entries(side, answer, position.after, shown=shown)
+            while answer["IsTruncated"] and not entries and own.params.get("MaxKeys", _MAX_KEYS) > 0:
+                # Nothing new in a page that is not the last: only the store's own token leads on from there.
+                answer = yield Call(side.place, _following(side, own, answer))
+                entries = _new_entries(side, answer, position.after, shown=shown)
+            if not answer["IsTruncated"] or not entries or side.ends_with(entries[-1].name):
+                ended.add(number)
+            pages[number] = (answer, entries)
+        return Round(dict(sorted(pages.items())), ended)
+
+
+def _new_entries(side: Side, answer: Response, after: str, *, shown: bool) -> list[Entry]:
+    """The entries of a page that come after a position.
+
+    A store may list a common prefix again whose keys are all before the position, or which was shown itself.
+    """
+    try:
+        entries = entries_of(answer)
+    except ValueError as error:
+        raise _not_in_order(side, str(error)) from error
+    return [
+        entry
+        for entry in entries
+        if entry.name > after or (entry.is_prefix and not shown and after.startswith(entry.name))
+    ]
+
+
+def _following(side: Side, ask: Request, answer: Response) -> Request:
+    if "NextContinuationToken" in answer:
+        return ask.without_params("StartAfter").with_params(ContinuationToken=answer["NextContinuationToken"])
+    if "NextMarker" in answer:
+        return ask.with_params(Marker=answer["NextMarker"])
+    raise _not_in_order(side, "a page that is not the last has nothing new and no token to go on with")
+
+
+def _not_in_order(side: Side, why: str) -> BackendError:
+    backend = side.place.backend
+    return Unavailable(
+        backend,
+        ValueError(f"the backend {backend!r} does not list in UTF-8 byte order ({why}): a merged listing would lose keys"),
+    )
+
+
+def _fill(answer: Response, request: Request, entries: list[Entry], *, truncated: bool) -> None:
+    """Turn one side's answer into the merged one."""
+    for name in (
+        "Contents",
+        "CommonPrefixes",
+        "ContinuationToken",
+        "NextContinuationToken",
+        "NextMarker",
+        "StartAfter",
+    ):
+        answer.pop(name, None)
+    keys = [entry.answer for entry in entries if not entry.is_prefix]
+    prefixes = [entry.answer for entry in entries if entry.is_prefix]
+    if request.params.get("EncodingType") == "url":
+        answer["EncodingType"] = "url"
+        keys = [item | {"Key": _encoded(request, item["Key"])} for item in keys]
+        prefixes = [item | {"Prefix": _encoded(request, item["Prefix"])} for item in prefixes]
+    if keys:
+        answer["Contents"] = keys
+    if prefixes:
+        answer["CommonPrefixes"] = prefixes
+    answer["IsTruncated"] = truncated
+    for name, value in (
+        ("Name", request.params["Bucket"]),
+        ("Prefix", _encoded(request, request.params.get("Prefix", ""))),
+        ("Delimiter", _encoded(request, request.params.get("Delimiter", ""))),
+    ):
+        if name in answer:
+            answer[name] = value
+
+
+def _encoded(request: Request, name: str) -> str:
+    """A name as the caller asked for it: botocore decodes names unless `EncodingType` was given."""
+    return quote_plus(name, safe="/*") if request.params.get("EncodingType") == "url" else name

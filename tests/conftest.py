@@ -1,0 +1,87 @@
+"""Servers shared by the whole session, and an environment that holds nothing of the developer's own.
+
+Set `FOODCO_STORAGE_REQUIRE_SERVERS=1`, as CI does, to make a missing server a failure instead of a skip.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from foodco_storage.testing import CephCluster, MotoStore, SeaweedFS
+
+_Store = TypeVar("_Store")
+
+# Read before the fixture below removes it with the other FOODCO_STORAGE_ variables.
+_SERVERS_ARE_REQUIRED = os.environ.get("FOODCO_STORAGE_REQUIRE_SERVERS") == "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that needs Ceph as slow."""
+    for item in items:
+        if "ceph" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
+def _running(
+    make: Callable[[], AbstractContextManager[_Store]], missing: str | None
+) -> Iterator[_Store]:
+    if missing and _SERVERS_ARE_REQUIRED:
+        pytest.fail(f"FOODCO_STORAGE_REQUIRE_SERVERS=1, but: {missing}", pytrace=False)
+    if missing:
+        pytest.skip(missing)
+    with make() as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[CephCluster]:
+    """A Ceph cluster for the whole session: use a fresh bucket, start gateways of your own to kill."""
+    yield from _running(CephCluster, CephCluster.missing())
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[SeaweedFS]:
+    """A SeaweedFS for the whole session."""
+    yield from _running(SeaweedFS, SeaweedFS.missing())
+
+
+@pytest.fixture(scope="session")
+def moto_store() -> Iterator[MotoStore]:
+    """A moto server for the whole session."""
+    yield from _running(MotoStore, MotoStore.missing())
+
+
+@pytest.fixture(scope="session")
+def moto_store_2() -> Iterator[MotoStore]:
+    """A second moto server, which shares nothing with the first: another provider."""
+    yield from _running(MotoStore, MotoStore.missing())
+
+
+@pytest.fixture
+def bucket_name() -> str:
+    """A bucket name that nobody has used. The bucket is yours to make."""
+    return f"test-{uuid.uuid4().hex[:20]}"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    empty: Path = tmp_path_factory.mktemp("environment")
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "FOODCO_STORAGE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(empty / "no-aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(empty / "no-aws-credentials"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(empty))
