@@ -4,7 +4,6 @@
 made here goes through the routes of a configuration, if there is one; without one it is boto3's.
 
 Example:
-
     import foodco_storage
 
     s3 = foodco_storage.client()

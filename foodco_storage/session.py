@@ -77,7 +77,6 @@ def client(service_name: str = "s3", *args: Any, storage: StorageSource = None, 
         ConfigurationError: with every mistake in the configuration.
 
     Example:
-
         s3 = foodco_storage.client()
         s3.get_object(Bucket="foodco-images", Key="pizza.jpg")["Body"].read()
     """
@@ -93,7 +92,6 @@ def resource(service_name: str = "s3", *args: Any, storage: StorageSource = None
     Arguments and errors are those of `client`.
 
     Example:
-
         foodco_storage.resource().Object("foodco-images", "pizza.jpg").download_file("pizza.jpg")
     """
     session = boto3._get_default_session()  # noqa: SLF001 - the session that `mock_aws` resets

@@ -29,7 +29,7 @@ def preset_of(backend: Backend) -> str:
 
 
 def client_config(backend: Backend, caller: Config | None = None) -> Config:
-    """botocore's `Config` for a backend: its preset, over it the caller's, over it what the configuration says."""
+    """Botocore's `Config` for a backend: its preset, over it the caller's, over it what the configuration says."""
     configured = {
         "request_checksum_calculation": backend.request_checksum_calculation,
         "response_checksum_validation": backend.response_checksum_validation,

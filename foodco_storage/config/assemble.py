@@ -111,7 +111,9 @@ def _below(struct: Any, name: str, path: list[str]) -> Any:
         return {"backends": Backend, "routes": Route}.get(path[0])
     if path == ["default"]:
         return Default
-    factory = next((f.default_factory for f in msgspec.structs.fields(struct) if f.name == name), None) if struct else None
+    factory = (
+        next((f.default_factory for f in msgspec.structs.fields(struct) if f.name == name), None) if struct else None
+    )
     return factory if isinstance(factory, type) and issubclass(factory, msgspec.Struct) else None
 
 
@@ -120,7 +122,7 @@ def _typed(value: str, struct: Any, name: str) -> Any:
     field = next((f for f in msgspec.structs.fields(struct) if f.name == name), None) if struct else None
     if field is None:
         return value
-    if isinstance(field.default_factory, type) and issubclass(field.default_factory, list | dict) or name == "bucket":
+    if (isinstance(field.default_factory, type) and issubclass(field.default_factory, list | dict)) or name == "bucket":
         try:
             parsed = json.loads(value)
         except ValueError:
@@ -132,7 +134,9 @@ def _typed(value: str, struct: Any, name: str) -> Any:
     for kind in (bool, float):
         try:
             loose = msgspec.convert(value, kind, strict=False)
-            exact = msgspec.convert(int(loose) if kind is float and loose == int(loose) else loose, field.type, strict=True)
+            exact = msgspec.convert(
+                int(loose) if kind is float and loose == int(loose) else loose, field.type, strict=True
+            )
         except (msgspec.ValidationError, TypeError, ValueError):
             continue
         return exact if not isinstance(exact, str) else value

@@ -113,7 +113,9 @@ def _routes(configuration: Configuration) -> Iterator[Problem]:
         yield from _phase(path, route)
         yield from _same_place(configuration, path, route)
         if not route.reserved_prefix.endswith("/") or route.reserved_prefix.startswith("/"):
-            yield Problem(f"{path}.reserved_prefix", "must end with '/', and not begin with it, as in '.foodco-storage/'")
+            yield Problem(
+                f"{path}.reserved_prefix", "must end with '/', and not begin with it, as in '.foodco-storage/'"
+            )
 
 
 def _known(configuration: Configuration, path: str, backend: str) -> Iterator[Problem]:
@@ -131,7 +133,9 @@ def _bucket_names(path: str, route: Route) -> Iterator[Problem]:
     for backend, bucket in route.buckets.items():
         where = f"{path}.buckets.{backend}"
         if backend not in (route.primary, *route.fallbacks):
-            yield Problem(where, f"{backend!r} has no part in this route{suggestion(backend, [route.primary, *route.fallbacks])}")
+            yield Problem(
+                where, f"{backend!r} has no part in this route{suggestion(backend, [route.primary, *route.fallbacks])}"
+            )
         if len(patterns) > 1 or any(_WILDCARD.search(pattern) for pattern in patterns):
             yield Problem(where, "would put several buckets into one; give each bucket a route of its own")
         if not _BUCKET.fullmatch(bucket) or _WILDCARD.search(bucket):

@@ -42,7 +42,6 @@ def load(
         ConfigurationError: with every mistake.
 
     Example:
-
         load({"backends": {"ceph": {"preset": "ceph", "endpoint_url": "https://rgw.example.internal"}}})
     """
     environ = os.environ if environ is None else environ

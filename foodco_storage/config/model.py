@@ -70,7 +70,9 @@ class Backend(_Table):
     anonymous: Annotated[bool, _is("send requests unsigned")] = False
     allow_plaintext_secrets: Annotated[bool, _is("accept keys that stand in the file themselves")] = False
     verify: Annotated[Verify | None, _is("TLS: path of a CA bundle, or false to check nothing")] = None
-    addressing_style: Annotated[Literal["auto", "path", "virtual"] | None, _is("how a bucket is put into the URL")] = None
+    addressing_style: Annotated[Literal["auto", "path", "virtual"] | None, _is("how a bucket is put into the URL")] = (
+        None
+    )
     signature_version: Annotated[str | None, _is("botocore's signature_version")] = None
     connect_timeout_seconds: Annotated[Seconds | None, _is("time to connect")] = None
     read_timeout_seconds: Annotated[Seconds | None, _is("time between two reads")] = None
@@ -114,7 +116,6 @@ class Configuration(_Table):
     """Everything: backends, routes, and the default.
 
     Example:
-
         Configuration(
             backends={"aws": Backend(region="eu-west-1"), "ceph": Backend(preset="ceph", endpoint_url="https://rgw")},
             routes={"images": Route(bucket="foodco-images", primary="ceph", fallbacks=["aws"])},

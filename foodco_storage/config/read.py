@@ -22,7 +22,7 @@ def read(document: Mapping[str, Any], problems: list[Problem]) -> Configuration 
 
 
 def _struct(struct: type[msgspec.Struct], table: Any, path: str, problems: list[Problem]) -> Any:
-    """msgspec stops at the first mistake; so each field is converted alone, and all mistakes are told at once."""
+    """Msgspec stops at the first mistake; so each field is converted alone, and all mistakes are told at once."""
     if not isinstance(table, Mapping):
         problems.append(Problem(path, f"must be a table, not {_kind(table)}"))
         return None
@@ -87,9 +87,7 @@ def _unknown(name: str, path: str, known: Iterable[str]) -> str:
 
 def _matches(path: str, pattern: str) -> bool:
     parts, wanted = path.split("."), pattern.split(".")
-    return len(parts) == len(wanted) and all(
-        want in ("*", part) for part, want in zip(parts, wanted, strict=True)
-    )
+    return len(parts) == len(wanted) and all(want in ("*", part) for part, want in zip(parts, wanted, strict=True))
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -106,7 +104,7 @@ def _kind(value: Any) -> str:
 
 
 def _told(message: str, value: Any, kind: Any) -> str:
-    """msgspec's message with the fix in it, and without the value of a secret."""
+    """Msgspec's message with the fix in it, and without the value of a secret."""
     choices = _choices(kind)
     if choices and isinstance(value, str):
         return f"{value!r} is none of {', '.join(map(repr, choices))}{_close(value, choices)}"

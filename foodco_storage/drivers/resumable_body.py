@@ -22,6 +22,8 @@ logger = logging.getLogger("foodco_storage")
 MAX_RESUMES_WITHOUT_PROGRESS = 3
 """So many times in a row a body is asked for again when not one byte has come in between."""
 
+_PIECE_BYTES = 64 * 1024
+
 _BROKEN = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 
 
@@ -31,13 +33,18 @@ class ResumableBody(io.RawIOBase):
     When reading fails it asks for the rest of the same object, once per failure, and reads on. When that can't be done (the
     object has changed, the store is down) the caller sees the failure that the body had, as with boto3.
 
+    A read is short at the end of the object only, never where a connection ended. A read that fails takes nothing: the
+    next one starts where it did.
+
     Args:
         body: the body as it was first answered.
+        size: how many bytes it has.
         reopen: given the number of bytes read so far, the body of the bytes after them.
     """
 
-    def __init__(self, body: Body, reopen: Callable[[int], Body]) -> None:
+    def __init__(self, body: Body, size: int, reopen: Callable[[int], Body]) -> None:
         self._body: Any = body
+        self._size = size
         self._reopen = reopen
         self._position = 0
         self._failures = 0
@@ -46,31 +53,50 @@ class ResumableBody(io.RawIOBase):
         """At most `amt` bytes; all that is left when None or negative."""
         if amt is not None and amt < 0:
             amt = None
+        left = self._size - self._position
+        missing = left if amt is None else min(amt, left)
+        start = self._position
+        try:
+            data = self._read(amt)
+            if len(data) >= missing:
+                return data
+            pieces = [data]
+            while data and (missing := missing - len(data)) > 0:
+                data = self._read(min(missing, _PIECE_BYTES))
+                pieces.append(data)
+        except BaseException:
+            if self._position != start:
+                # What came before the failure is lost with it; going on behind it would leave a hole.
+                self._body.close()
+                self._position = start
+            raise
+        return b"".join(pieces)
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a writable buffer; returns the number of bytes, 0 at the end."""
+        with memoryview(buffer) as view, view.cast("B") as target:
+            data = self.read(len(target))
+            target[: len(data)] = data
+            return len(data)
+
+    def _read(self, amt: int | None) -> bytes:
+        """Read once, from as many connections as it takes."""
         while True:
             try:
                 data: bytes = self._body.read(amt)
             except _BROKEN as failure:
                 self._resume(failure)
+                # In small pieces: the next connection that breaks shall take little with it.
+                amt = _PIECE_BYTES if amt is None else min(amt, _PIECE_BYTES)
                 continue
-            self._position += len(data)
-            self._failures = 0
+            if data:
+                self._position += len(data)
+                self._failures = 0
             return data
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a writable buffer; returns the number of bytes, 0 at the end."""
-        while True:
-            try:
-                size: int = self._body.readinto(buffer)
-            except _BROKEN as failure:
-                self._resume(failure)
-                continue
-            self._position += size
-            self._failures = 0
-            return size
 
     def _resume(self, failure: BotoCoreError) -> None:
         self._failures += 1
-        if self._failures > MAX_RESUMES_WITHOUT_PROGRESS:
+        if self.closed or self._failures > MAX_RESUMES_WITHOUT_PROGRESS:
             raise failure
         self._body.close()
         try:

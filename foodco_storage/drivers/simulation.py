@@ -63,7 +63,6 @@ class Simulation:
         warnings: what flows told the operator.
 
     Example:
-
         simulation = Simulation({"ceph": MemoryBackend("ceph", ["b"])})
         reader = simulation.start("reader", flow)
         simulation.step(reader)

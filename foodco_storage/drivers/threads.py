@@ -70,7 +70,7 @@ class ThreadDriver:
         return self._backends[place.backend].able(place.bucket(effect.bucket), effect.capability)
 
     def _resumable(self, effect: Resumable) -> StreamingBody:
-        body = ResumableBody(effect.body, lambda offset: self.run(effect.reopen(offset))["Body"])
+        body = ResumableBody(effect.body, effect.size, lambda offset: self.run(effect.reopen(offset))["Body"])
         return StreamingBody(body, effect.size)
 
     def _spool(self, effect: Spool) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from foodco_storage.config import Backend, Configuration, Route as ConfiguredRoute
+from foodco_storage.config import Configuration
+from foodco_storage.config import Route as ConfiguredRoute
 from foodco_storage.flows.place import Place
 from foodco_storage.front.client import StorageClient
 from foodco_storage.front.dispatch import Dispatch
@@ -48,7 +49,7 @@ class Assembly:
         """Put routes and siblings behind a client that was made with `arguments`."""
         if self._default != CALLER:
             finish_client(client, self._default, self._backends[self._default])
-        own = super(StorageClient, client)._make_api_call  # type: ignore[misc] # noqa: SLF001 - past our class, to botocore's
+        own = super(StorageClient, client)._make_api_call  # type: ignore[misc]
         reserved = self._reserved_prefixes()
         backends = {}
         siblings = []
@@ -107,7 +108,7 @@ def _resolved(name: str, route: ConfiguredRoute) -> Route:
 
 def _place(backend: str, route: ConfiguredRoute) -> Place:
     theirs = route.buckets.get(backend)
-    return Place(backend, {bucket: theirs for bucket in _patterns(route)} if theirs is not None else {})
+    return Place(backend, dict.fromkeys(_patterns(route), theirs) if theirs is not None else {})
 
 
 def _patterns(route: ConfiguredRoute) -> Sequence[str]:

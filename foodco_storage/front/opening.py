@@ -6,7 +6,7 @@ import inspect
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from os import PathLike, register_at_fork
+from os import register_at_fork
 from typing import Any
 
 import boto3.session

@@ -8,7 +8,7 @@ from typing import Any
 from foodco_storage.backends import quirks
 from foodco_storage.backends.boto import BotoBackend, MakeApiCall
 from foodco_storage.backends.breaker import Breaker
-from foodco_storage.backends.capabilities import PRESET_CAPABILITIES, CapabilityBook
+from foodco_storage.backends.capabilities import PRESET_CAPABILITIES, Call, CapabilityBook
 from foodco_storage.backends.presets import client_config, preset_of
 from foodco_storage.config import Backend
 from foodco_storage.errors import ConfigurationError, Problem
@@ -70,8 +70,6 @@ def real_backend(
     name: str, client: Any, make_api_call: MakeApiCall, backend: Backend | None, reserved_prefix: str
 ) -> BotoBackend:
     """The backend of a client; `backend` is None for `caller`, which is as the caller set it up."""
-    from foodco_storage.backends.probe import probe  # noqa: PLC0415 - few ever need it
-
     breaker = None
     if backend is not None and backend.breaker.enabled:
         breaker = Breaker(client.meta.endpoint_url, backend.breaker.failures, backend.breaker.open_seconds)
@@ -81,7 +79,7 @@ def real_backend(
         configured_capabilities(backend) if backend is not None else {},
         make_api_call,
         reserved_prefix,
-        probe,
+        _probe,
     )
     return BotoBackend(
         name,
@@ -91,6 +89,12 @@ def real_backend(
         breaker,
         forbidden_means_missing=backend is not None and backend.forbidden_means_missing,
     )
+
+
+def _probe(call: Call, bucket: str, reserved_prefix: str) -> Mapping[str, bool]:
+    from foodco_storage.backends.probe import probe  # noqa: PLC0415 - few stores are ever probed
+
+    return probe(call, bucket, reserved_prefix)
 
 
 def configured_capabilities(backend: Backend) -> dict[str, bool]:

@@ -8,8 +8,8 @@ from typing import Any
 from foodco_storage.flows.effects import Able, Call
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Request
-from foodco_storage.layers.fallback_reads import look_up
 from foodco_storage.flows.s3_errors import precondition_failed, refused, rejected
+from foodco_storage.layers.fallback_reads import look_up
 from foodco_storage.layers.storage_metadata import note
 
 

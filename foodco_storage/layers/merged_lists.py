@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from foodco_storage.flows.effects import Call
-from foodco_storage.flows.outcomes import BackendError, Unavailable
+from foodco_storage.flows.outcomes import BackendError
 from foodco_storage.flows.request import Below, Flow, Request, Response
+from foodco_storage.flows.s3_errors import refused, rejected
 from foodco_storage.layers.listing import LAST_CHARACTER, Entry, Position, Side, entries_of, merge, past
-from foodco_storage.flows.s3_errors import rejected
 from foodco_storage.layers.storage_metadata import note
 
 _MAX_KEYS = 1000
@@ -158,46 +158,49 @@ class MergedLists:
             if "Delimiter" not in ask.params and side.prefix.startswith(ask.params.get("Prefix", "")) and side.prefix:
                 own = ask.with_params(Prefix=side.prefix)
             answer: Response = yield Call(side.place, own)
-            entries = _new_entries(side, answer, position.after, shown=shown)
+            entries = _new_entries(own, side, answer, position.after, shown=shown)
             while answer["IsTruncated"] and not entries and own.params.get("MaxKeys", _MAX_KEYS) > 0:
                 # Nothing new in a page that is not the last: only the store's own token leads on from there.
-                answer = yield Call(side.place, _following(side, own, answer))
-                entries = _new_entries(side, answer, position.after, shown=shown)
+                answer = yield Call(side.place, _following(own, side, answer))
+                entries = _new_entries(own, side, answer, position.after, shown=shown)
             if not answer["IsTruncated"] or not entries or side.ends_with(entries[-1].name):
                 ended.add(number)
             pages[number] = (answer, entries)
         return Round(dict(sorted(pages.items())), ended)
 
 
-def _new_entries(side: Side, answer: Response, after: str, *, shown: bool) -> list[Entry]:
+def _new_entries(request: Request, side: Side, answer: Response, after: str, *, shown: bool) -> list[Entry]:
     """The entries of a page that come after a position.
 
-    A store may list a common prefix again whose keys are all before the position, or which was shown itself.
+    A store may list a common prefix again whose keys are all before the position, or which was shown itself; but a key
+    from before it says that the store has an order of its own.
     """
     try:
         entries = entries_of(answer)
     except ValueError as error:
-        raise _not_in_order(side, str(error)) from error
-    return [
-        entry
-        for entry in entries
-        if entry.name > after or (entry.is_prefix and not shown and after.startswith(entry.name))
-    ]
+        raise _not_in_order(request, side, str(error)) from error
+    new = []
+    for entry in entries:
+        if entry.name > after or (entry.is_prefix and not shown and after.startswith(entry.name)):
+            new.append(entry)
+        elif not entry.is_prefix:
+            raise _not_in_order(request, side, f"{entry.name!r} comes after {after!r}")
+    return new
 
 
-def _following(side: Side, ask: Request, answer: Response) -> Request:
+def _following(request: Request, side: Side, answer: Response) -> Request:
     if "NextContinuationToken" in answer:
-        return ask.without_params("StartAfter").with_params(ContinuationToken=answer["NextContinuationToken"])
+        return request.without_params("StartAfter").with_params(ContinuationToken=answer["NextContinuationToken"])
     if "NextMarker" in answer:
-        return ask.with_params(Marker=answer["NextMarker"])
-    raise _not_in_order(side, "a page that is not the last has nothing new and no token to go on with")
+        return request.with_params(Marker=answer["NextMarker"])
+    raise _not_in_order(request, side, "a page that is not the last has nothing new, and no token to go on with")
 
 
-def _not_in_order(side: Side, why: str) -> BackendError:
-    backend = side.place.backend
-    return Unavailable(
-        backend,
-        ValueError(f"the backend {backend!r} does not list in UTF-8 byte order ({why}): a merged listing would lose keys"),
+def _not_in_order(request: Request, side: Side, why: str) -> BackendError:
+    return refused(
+        request,
+        f"the backend {side.place.backend!r} does not list in UTF-8 byte order ({why}), so a merged listing would lose keys; "
+        "list each store by itself",
     )
 
 

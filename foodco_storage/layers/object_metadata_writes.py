@@ -6,8 +6,8 @@ from foodco_storage.flows.effects import Call
 from foodco_storage.flows.outcomes import NotThere
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Request, Response
-from foodco_storage.layers.fallback_reads import look_up
 from foodco_storage.flows.s3_errors import refused
+from foodco_storage.layers.fallback_reads import look_up
 from foodco_storage.layers.storage_metadata import note
 
 

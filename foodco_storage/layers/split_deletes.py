@@ -46,4 +46,4 @@ class SplitDeletes:
             for name in ("Deleted", "Errors"):
                 if name in response:
                     merged.setdefault(name, []).extend(response[name])
-        return merged if merged else (yield from below(request))
+        return merged or (yield from below(request))

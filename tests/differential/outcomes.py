@@ -8,7 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 # Different in every run, of whatever client.
-_IDS = {"RequestId", "HostId", "UploadId", "VersionId", "CopySourceVersionId", "NextContinuationToken", "ContinuationToken"}
+_IDS = {
+    "RequestId",
+    "HostId",
+    "UploadId",
+    "VersionId",
+    "CopySourceVersionId",
+    "NextContinuationToken",
+    "ContinuationToken",
+}
 _METADATA = {"HTTPStatusCode"}
 _CHANGING = re.compile(r"(?<=[?&])(X-Amz-[A-Za-z]+|Signature|Expires|AWSAccessKeyId)=[^&]*")
 
