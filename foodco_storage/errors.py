@@ -78,4 +78,6 @@ class CircuitOpenError(StorageError, EndpointConnectionError):  # type: ignore[m
     )
 
     def __init__(self, *, endpoint_url: str, failures: int, retry_after_seconds: float) -> None:
-        super().__init__(endpoint_url=endpoint_url, failures=failures, retry_after_seconds=retry_after_seconds)
+        EndpointConnectionError.__init__(
+            self, endpoint_url=endpoint_url, failures=failures, retry_after_seconds=retry_after_seconds
+        )

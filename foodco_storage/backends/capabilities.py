@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -153,9 +154,10 @@ def parse_record(text: bytes) -> dict[str, bool]:
     Raises:
         ValueError: when it is not one.
     """
-    match json.loads(text):
-        case {"version": 1, "capabilities": {**capabilities}}:
-            return {name: capabilities[name] for name in CAPABILITIES if type(capabilities.get(name)) is bool}
+    record: Any = json.loads(text)
+    match record:
+        case {"version": 1, "capabilities": {**found}}:
+            return {name: able for name in CAPABILITIES if isinstance(able := found.get(name), bool)}
     raise ValueError("not a record of capabilities, version 1")
 
 

@@ -6,7 +6,7 @@ raises exactly what a real backend hands to a flow. It is no server and not mean
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 import io
 import re
@@ -32,7 +32,7 @@ _DESCRIBED = (
     "StorageClass",
 )
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
-_EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+_EPOCH = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Stored:
 
     data: bytes
     etag: str
-    modified: datetime.datetime
+    modified: dt.datetime
     described: Parameters
     tags: list[dict[str, str]] = field(default_factory=list)
 
@@ -194,7 +194,7 @@ class MemoryBackend:
         self._ticks += 1
         described = {name: params[name] for name in _DESCRIBED if name in params}
         described["ContentType"] = params.get("ContentType", "binary/octet-stream")
-        stored = Stored(data, etag, _EPOCH + datetime.timedelta(seconds=self._ticks), described, list(tags))
+        stored = Stored(data, etag, _EPOCH + dt.timedelta(seconds=self._ticks), described, list(tags))
         self._objects(params)[params["Key"]] = stored
         return stored
 

@@ -105,7 +105,7 @@ def _folded(name: str) -> str:
 
 def _below(struct: Any, name: str, path: list[str]) -> Any:
     """The table that stands under a key; None for one whose keys are free names."""
-    if path == ["backends"] or path == ["routes"]:
+    if path in (["backends"], ["routes"]):
         return None
     if len(path) == 2:  # noqa: PLR2004 - backends.NAME, routes.NAME, default.KEY
         return {"backends": Backend, "routes": Route}.get(path[0])

@@ -32,9 +32,12 @@ def check(source: Configuration | Mapping[str, Any], problems: list[Problem] | N
         ConfigurationError: with every mistake.
     """
     found = list(problems or ())
+    document: Mapping[str, Any]
     if isinstance(source, Configuration):
-        source = msgspec.to_builtins(source, enc_hook=encode)
-    configuration = read(source, found)
+        document = msgspec.to_builtins(source, enc_hook=encode)
+    else:
+        document = source
+    configuration = read(document, found)
     if configuration is not None:
         for one in _CHECKS:
             found += one(configuration)

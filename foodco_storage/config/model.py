@@ -27,11 +27,7 @@ def _is(description: str) -> Meta:
     return Meta(description=description)
 
 
-class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A table of the configuration file."""
-
-
-class Capabilities(_Table):
+class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a store can do, where the preset, the record or the probe should not decide. See `docs/reference`."""
 
     conditional_put: Annotated[bool | None, _is("PUT with If-None-Match: * on an unversioned bucket")] = None
@@ -49,7 +45,7 @@ class Capabilities(_Table):
     delete_race_safe: Annotated[bool | None, _is("a PUT racing with a conditional DELETE is never dropped")] = None
 
 
-class Breaker(_Table):
+class Breaker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """When a store that fails is left alone for a while."""
 
     enabled: Annotated[bool, _is("whether there is a breaker")] = True
@@ -57,7 +53,7 @@ class Breaker(_Table):
     open_seconds: Annotated[Seconds, _is("how long it stays open before one request is tried")] = 10.0
 
 
-class Backend(_Table):
+class Backend(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One S3-compatible store."""
 
     preset: Annotated[Preset | None, _is("defaults for a kind of store; `s3` with an endpoint_url, else `aws`")] = None
@@ -86,7 +82,7 @@ class Backend(_Table):
     breaker: Annotated[Breaker, _is("the circuit breaker")] = field(default_factory=Breaker)
 
 
-class Route(_Table):
+class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which buckets, or which keys in them, lie where."""
 
     bucket: Annotated[Buckets, _is("the bucket as callers say it; a list, or patterns with `*`")]
@@ -106,13 +102,13 @@ class Route(_Table):
     reserved_prefix: Annotated[str, _is("where the library keeps its own objects on the primary")] = ".foodco-storage/"
 
 
-class Default(_Table):
+class Default(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What becomes of buckets without a route."""
 
     backend: Annotated[str, _is("the backend; `caller`: as boto3 resolves it")] = CALLER
 
 
-class Configuration(_Table):
+class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything: backends, routes, and the default.
 
     Example:

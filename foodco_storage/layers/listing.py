@@ -10,6 +10,7 @@ import base64
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from foodco_storage.flows.place import Place
@@ -24,8 +25,8 @@ class Entry:
     """A key or a common prefix of a page."""
 
     name: str
-    is_prefix: bool
     answer: dict[str, Any]
+    is_prefix: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,10 @@ def entries_of(page: Response) -> list[Entry]:
     Raises:
         ValueError: when the backend's keys are not in UTF-8 byte order: merging such pages would lose keys.
     """
-    keys = [Entry(item["Key"], False, item) for item in page.get("Contents", ())]
-    prefixes = [Entry(item["Prefix"], True, item) for item in page.get("CommonPrefixes", ())]
+    keys = [Entry(item["Key"], item) for item in page.get("Contents", ())]
+    prefixes = [Entry(item["Prefix"], item, is_prefix=True) for item in page.get("CommonPrefixes", ())]
     for entries in (keys, prefixes):
-        for before, after in zip(entries, entries[1:], strict=False):
+        for before, after in pairwise(entries):
             if before.name >= after.name:
                 raise ValueError(f"{after.name!r} comes after {before.name!r}")
     return sorted([*keys, *prefixes], key=_name) if prefixes else keys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ def comparable(value: Any) -> Any:
         return {k: _member(k, v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [comparable(item) for item in value]
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         return ("datetime", value.tzinfo is not None)
     if isinstance(value, (str, int, float, bool, bytes, type(None))):
         return value

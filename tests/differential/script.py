@@ -61,7 +61,7 @@ class Reads:
             {"IfUnmodifiedSince": "2001-01-01"},
         ]
         return [
-            [outcome(lambda c=c: method(Bucket=self.bucket, Key="a.txt", **c)) for c in conditions]
+            [outcome(lambda c=c, method=method: method(Bucket=self.bucket, Key="a.txt", **c)) for c in conditions]
             for method in (self.s3.get_object, self.s3.head_object)
         ]
 
@@ -421,13 +421,13 @@ def play(steps: type, client: Any, bucket: str, folder: Path) -> dict[str, Any]:
     """Run every step, in the order in which they stand; the outcome of each by its name."""
     actor = steps(client, bucket, folder)
     names = [name for name in vars(steps) if not name.startswith("_")]
-    return {name: _renamed(outcome(getattr(actor, name)), bucket) for name in names}
+    return {name: renamed(outcome(getattr(actor, name)), bucket) for name in names}
 
 
-def _renamed(value: Any, bucket: str) -> Any:
+def renamed(value: Any, bucket: str) -> Any:
     """Two runs have two buckets."""
     if isinstance(value, dict):
-        return {key: _renamed(inner, bucket) for key, inner in value.items()}
+        return {key: renamed(inner, bucket) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_renamed(inner, bucket) for inner in value]
+        return [renamed(inner, bucket) for inner in value]
     return value.replace(bucket, "BUCKET") if isinstance(value, str) else value

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from script import OBJECTS, Deletes, Reads, Writes, load, play
+from stores import AS_PRESET, backend, boto3_client, same
 
 import foodco_storage
 from foodco_storage.testing import Server
 
-# What the preset of a non-AWS store sets: the comparison is of the library, not of these settings.
-AS_PRESET = Config(
-    request_checksum_calculation="when_required",
-    response_checksum_validation="when_required",
-    s3={"addressing_style": "path"},
-    retries={"mode": "standard"},
-)
 STORES = ["moto_store", "seaweedfs", pytest.param("ceph", marks=pytest.mark.slow)]
 
 # Where a store's own answer is at odds with S3 in a way that no merge of two answers can, or should, repeat.
@@ -59,20 +50,6 @@ KNOWN = {
 def store(request: pytest.FixtureRequest) -> tuple[str, Server]:
     fixture = request.getfixturevalue(request.param)
     return request.param, fixture.server
-
-
-def boto3_client(server: Server) -> Any:
-    return boto3.client("s3", **server.client_arguments(), config=AS_PRESET)
-
-
-def backend(server: Server, preset: str) -> dict[str, Any]:
-    return {
-        "preset": preset,
-        "endpoint_url": server.endpoint_url,
-        "region": server.region,
-        "access_key_id": server.access_key_id,
-        "secret_access_key": server.secret_access_key,
-    }
 
 
 def empty(server: Server, bucket: str) -> None:
@@ -114,29 +91,6 @@ def steps_must_work(outcomes: dict[str, Any]) -> None:
         name: result for name, result in outcomes.items() if isinstance(result, list) and result[:1] == ["raised"]
     }
     assert set(failed) <= {"get_missing"}, failed
-
-
-def same(ours: dict[str, Any], theirs: dict[str, Any], known: Iterable[str] = ()) -> None:
-    """Compare step by step, so that a failure shows the step and not everything."""
-    assert list(ours) == list(theirs)
-    differences = [
-        line
-        for step in theirs
-        for line in _differences(step, ours[step], theirs[step])
-        if not any(re.match(pattern, line) for pattern in known)
-    ]
-    assert not differences, "\n".join(differences)
-
-
-def _differences(path: str, ours: Any, theirs: Any) -> Iterator[str]:
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        for name in sorted({*ours, *theirs}, key=str):
-            yield from _differences(f"{path}.{name}", ours.get(name), theirs.get(name))
-    elif isinstance(ours, (list, tuple)) and isinstance(theirs, (list, tuple)) and len(ours) == len(theirs):
-        for number, pair in enumerate(zip(ours, theirs, strict=True)):
-            yield from _differences(f"{path}[{number}]", *pair)
-    elif ours != theirs:
-        yield f"{path}: ours {str(ours)[:300]}, boto3 {str(theirs)[:300]}"
 
 
 def test_without_configuration(store: tuple[str, Server], new_bucket: Callable[[], str], tmp_path: Path) -> None:

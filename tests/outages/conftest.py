@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 import boto3
@@ -14,14 +15,19 @@ import foodco_storage
 from foodco_storage.testing import FaultProxy, MotoStore, SeaweedFS, Server
 
 
+@cache
+def direct_client(server: Server) -> Any:
+    """boto3 without the library and without a proxy; made once, since that takes longer than most tests."""
+    return boto3.client("s3", **server.client_arguments())
+
+
 class Store:
     """One store as a test uses it: `s3` goes straight to it, the library goes through `proxy`."""
 
     def __init__(self, server: Server, bucket: str, stack: ExitStack) -> None:
         self.bucket = bucket
         self.proxy = stack.enter_context(FaultProxy(server.host, server.port))
-        self.s3 = boto3.client("s3", **server.client_arguments())
-        stack.callback(self.s3.close)
+        self.s3 = direct_client(server)
         self.s3.create_bucket(Bucket=bucket)
         self.backend: dict[str, Any] = {
             "preset": "s3",
