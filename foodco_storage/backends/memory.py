@@ -13,10 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 from botocore.exceptions import ClientError
 
 from foodco_storage.backends.memory_listing import list_page
+from foodco_storage.flows.copy_source import CopySource
 from foodco_storage.flows.outcomes import BackendError, NoBucket, NotThere, Rejected
 from foodco_storage.flows.request import Parameters, Request, Response
 from foodco_storage.flows.s3_errors import error_response
@@ -123,14 +125,25 @@ class MemoryBackend:
         return {} if params["Delete"].get("Quiet") else {"Deleted": [{"Key": key} for key in keys]}
 
     def _copy_object(self, params: Parameters) -> Response:
-        source = params["CopySource"]
-        if source["Bucket"] not in self.buckets:
-            raise self._error(NoBucket, "NoSuchBucket", 404, "The specified bucket does not exist")
-        stored = self._found(source)
+        stored = self._copied(params)
         described = params if params.get("MetadataDirective") == "REPLACE" else stored.described
         target = {**described, "Bucket": params["Bucket"], "Key": params["Key"]}
         copy = self._store(target, stored.data, stored.etag, stored.tags)
         return {"CopyObjectResult": {"ETag": copy.etag, "LastModified": copy.modified}}
+
+    def _upload_part_copy(self, params: Parameters) -> Response:
+        data = self._copied(params).data
+        if (span := _span(params.get("CopySourceRange", ""), len(data))) is not None:
+            data = data[span[0] : span[1] + 1]
+        return {"CopyPartResult": self._upload_part({**params, "Body": data})}
+
+    def _copied(self, params: Parameters) -> Stored:
+        source = CopySource.of(params["CopySource"])
+        if source is None:
+            raise self._error(Rejected, "InvalidArgument", 400, "CopySource is not of a form that S3 takes")
+        if source.bucket not in self.buckets:
+            raise self._error(NoBucket, "NoSuchBucket", 404, "The specified bucket does not exist")
+        return self._found(source.read())
 
     def _list_objects_v2(self, params: Parameters) -> Response:
         after = str(params.get("ContinuationToken", params.get("StartAfter", "")))
@@ -194,6 +207,8 @@ class MemoryBackend:
         self._ticks += 1
         described = {name: params[name] for name in _DESCRIBED if name in params}
         described["ContentType"] = params.get("ContentType", "binary/octet-stream")
+        if "Tagging" in params:
+            tags = [{"Key": key, "Value": value} for key, value in parse_qsl(params["Tagging"])]
         stored = Stored(data, etag, _EPOCH + dt.timedelta(seconds=self._ticks), described, list(tags))
         self._objects(params)[params["Key"]] = stored
         return stored

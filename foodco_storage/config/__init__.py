@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from foodco_storage.config.load import load
 
 if TYPE_CHECKING:
-    from foodco_storage.config.check import check
+    from foodco_storage.config.validation import check
     from foodco_storage.config.model import Backend, Breaker, Capabilities, Configuration, Default, Route
     from foodco_storage.config.schema import json_schema
     from foodco_storage.config.secret import Secret
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 # msgspec, and the classes made with it, only for those who have a configuration.
-_MODULES = {"check": "check", "json_schema": "schema", "Secret": "secret"}
+_MODULES = {"check": "validation", "json_schema": "schema", "Secret": "secret"}
 
 
 def __getattr__(name: str) -> Any:

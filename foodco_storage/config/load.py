@@ -63,6 +63,8 @@ def _named(source: Any, environ: Mapping[str, str]) -> Path | None:
 
 def _conventional(environ: Mapping[str, str]) -> Path | None:
     # Never the working directory: whoever may write there would decide where the data goes.
-    home = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else None)
-    places = ([Path(home)] if home else []) + [Path("/etc")]
-    return next((place / _FILE for place in places if (place / _FILE).is_file()), None)
+    home = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
+    # Relative ones are to be ignored (https://specifications.freedesktop.org/basedir-spec/latest/).
+    places = [Path(place) for place in (home, "/etc") if os.path.isabs(place)]  # noqa: PTH117 - not yet a path
+    # Not `Path.is_file`, which raises where another user's home may not be looked into.
+    return next((place / _FILE for place in places if os.path.isfile(place / _FILE)), None)  # noqa: PTH113

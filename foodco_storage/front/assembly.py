@@ -65,7 +65,7 @@ class Assembly:
         client.meta.events = client._events = SharedEvents(  # noqa: SLF001
             client.meta.events, [sibling.meta.events for sibling in siblings]
         )
-        client._dispatch = Dispatch(self._router(), backends)  # noqa: SLF001
+        client._dispatch = Dispatch(self.router(), backends)  # noqa: SLF001
 
     def _names(self) -> Sequence[str]:
         names = [self._default]
@@ -79,7 +79,8 @@ class Assembly:
     def _reserved_prefixes(self) -> str:
         return next((route.reserved_prefix for route in self._routes.values()), ".foodco-storage/")
 
-    def _router(self) -> Router:
+    def router(self) -> Router:
+        """The routes that apply to this client."""
         routes = [(_patterns(route), _resolved(name, route)) for name, route in self._routes.items()]
         routes.sort(key=lambda item: _specificity(item[0]), reverse=True)
         return Router(routes, Route("", Place(self._default)))

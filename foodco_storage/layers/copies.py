@@ -13,7 +13,7 @@ from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import precondition_failed, refused, rejected
 from foodco_storage.layers.conditional_writes import ConditionalWrites
-from foodco_storage.layers.copy_source import CopySource
+from foodco_storage.flows.copy_source import CopySource
 from foodco_storage.layers.storage_metadata import note
 
 Locate = Callable[[str, str], Sequence[Place]]

@@ -81,8 +81,7 @@ class MergedLists:
         """List by marker."""
         params = request.params
         marker, delimiter = params.get("Marker", ""), params.get("Delimiter", "")
-        # A marker that ends in the delimiter is the NextMarker of the page before: a common prefix, already shown.
-        shown = bool(delimiter) and isinstance(marker, str) and marker.endswith(delimiter)
+        shown = _is_common_prefix(marker, params.get("Prefix", ""), delimiter)
         position = Position(marker + LAST_CHARACTER if shown else marker)
         page = yield from self._page(request, "Marker", position, shown=shown)
         answer = page.answer
@@ -167,6 +166,17 @@ class MergedLists:
                 ended.add(number)
             pages[number] = (answer, entries)
         return Round(dict(sorted(pages.items())), ended)
+
+
+def _is_common_prefix(marker: Any, prefix: Any, delimiter: Any) -> bool:
+    """Whether a marker is the NextMarker of a page that ended with a common prefix, and not with a key.
+
+    A key that is listed by itself has no delimiter after the prefix: the object `a/` in a listing of `a/` is one.
+    """
+    if not delimiter or not all(isinstance(name, str) for name in (marker, prefix, delimiter)):
+        return False
+    rest: str = marker.removeprefix(prefix)
+    return marker.startswith(prefix) and rest.endswith(delimiter) and rest.index(delimiter) == len(rest) - len(delimiter)
 
 
 def _new_entries(request: Request, side: Side, answer: Response, after: str, *, shown: bool) -> list[Entry]:

@@ -75,6 +75,7 @@ def named(page: dict[str, Any]) -> list[str]:
     operation=st.sampled_from(["ListObjectsV2", "ListObjects"]),
 )
 @example({"b/1"}, {"a/1", "a/2", "c"}, set(), "", "/", 1, "ListObjectsV2")
+@example({"a/", "a/b"}, set(), set(), "a/", "/", 1, "ListObjects")
 def test_a_merged_listing_is_the_sorted_union(
     primary: set[str],
     fallback: set[str],

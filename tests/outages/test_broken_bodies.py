@@ -15,7 +15,6 @@ from botocore.exceptions import (
     ClientError,
     EndpointConnectionError,
     IncompleteReadError,
-    ReadTimeoutError,
     ResponseStreamingError,
 )
 from s3transfer.exceptions import S3DownloadFailedError

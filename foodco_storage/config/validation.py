@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
-from foodco_storage.config.model import CALLER, PHASES_NOT_IN_THIS_VERSION, Backend, Configuration, Route, encode
+from foodco_storage.config.model import CALLER, PHASES_NOT_IN_THIS_VERSION, Backend, Configuration, Route, to_document
 from foodco_storage.config.read import read, suggestion
 from foodco_storage.errors import ConfigurationError, Problem
 
@@ -32,16 +30,12 @@ def check(source: Configuration | Mapping[str, Any], problems: list[Problem] | N
         ConfigurationError: with every mistake.
     """
     found = list(problems or ())
-    document: Mapping[str, Any]
-    if isinstance(source, Configuration):
-        document = msgspec.to_builtins(source, enc_hook=encode)
-    else:
-        document = source
-    configuration = read(document, found)
-    if configuration is not None:
-        for one in _CHECKS:
-            found += one(configuration)
-    if found or configuration is None:
+    configuration = read(to_document(source), found)
+    # What could not be read has been told; a check sees its default, and would tell of a second mistake.
+    told = {problem.path for problem in found}
+    for one in _CHECKS:
+        found += (problem for problem in one(configuration) if problem.path not in told)
+    if found:
         raise ConfigurationError(found)
     return configuration
 
