@@ -41,13 +41,17 @@ class Session(boto3.session.Session):  # type: ignore[misc] # boto3 is untyped
         """`boto3.session.Session.client`; for `s3` through the routes."""
         if service_name != "s3" or being_made():
             return super().client(service_name, *args, **kwargs)
-        return open_client(self, super().client, super().client, storage or self._storage, args, kwargs)
+        return open_client(
+            self, super().client, super().client, self._storage if storage is None else storage, args, kwargs
+        )
 
     def resource(self, service_name: str = "s3", *args: Any, storage: StorageSource = None, **kwargs: Any) -> Any:
         """`boto3.session.Session.resource`; for `s3` through the routes."""
         if service_name != "s3":
             return super().resource(service_name, *args, **kwargs)
-        return open_client(self, super().resource, super().client, storage or self._storage, args, kwargs)
+        return open_client(
+            self, super().resource, super().client, self._storage if storage is None else storage, args, kwargs
+        )
 
 
 def setup_default_session(*, storage: StorageSource = None, **kwargs: Any) -> None:
@@ -83,7 +87,9 @@ def client(service_name: str = "s3", *args: Any, storage: StorageSource = None, 
     session = boto3._get_default_session()  # noqa: SLF001 - the session that `mock_aws` resets
     if service_name != "s3":
         return session.client(service_name, *args, **kwargs)
-    return open_client(session, session.client, session.client, storage or _default_storage, args, kwargs)
+    return open_client(
+        session, session.client, session.client, _default_storage if storage is None else storage, args, kwargs
+    )
 
 
 def resource(service_name: str = "s3", *args: Any, storage: StorageSource = None, **kwargs: Any) -> Any:
@@ -97,4 +103,6 @@ def resource(service_name: str = "s3", *args: Any, storage: StorageSource = None
     session = boto3._get_default_session()  # noqa: SLF001 - the session that `mock_aws` resets
     if service_name != "s3":
         return session.resource(service_name, *args, **kwargs)
-    return open_client(session, session.resource, session.client, storage or _default_storage, args, kwargs)
+    return open_client(
+        session, session.resource, session.client, _default_storage if storage is None else storage, args, kwargs
+    )

@@ -3,8 +3,8 @@ from __future__ import annotations
 import botocore.session
 import pytest
 
-from foodco_storage.layers.order import flow_through, layers_of
 from foodco_storage.flows.place import Place
+from foodco_storage.layers.order import flow_through, layers_of
 from foodco_storage.layers.route import Route
 from foodco_storage.operations import OPERATIONS, OperationClass, python_name
 
@@ -21,9 +21,7 @@ def test_the_class_agrees_with_the_shape_of_the_operation(operation: str) -> Non
     shape = MODEL.operation_model(operation).input_shape
     members = set(shape.members) if shape else set()
     kind = OPERATIONS[operation]
-    if "UploadId" in members and operation not in {"PutObject"}:
-        assert kind is OperationClass.MULTIPART
-    elif operation == "CreateMultipartUpload":
+    if "UploadId" in members or operation == "CreateMultipartUpload":
         assert kind is OperationClass.MULTIPART
     elif "Key" in members:
         assert kind in {OperationClass.OBJECT_READ, OperationClass.OBJECT_WRITE, OperationClass.OBJECT_DELETE}
@@ -32,12 +30,16 @@ def test_the_class_agrees_with_the_shape_of_the_operation(operation: str) -> Non
     elif operation == "DeleteObjects":
         assert kind is OperationClass.OBJECT_DELETE
     else:
-        assert kind in {
-            OperationClass.BUCKET,
-            OperationClass.LIST,
-            OperationClass.AUTHORITY_LIST,
-            OperationClass.SERVICE,
-        } or operation == "ListDirectoryBuckets"
+        assert (
+            kind
+            in {
+                OperationClass.BUCKET,
+                OperationClass.LIST,
+                OperationClass.AUTHORITY_LIST,
+                OperationClass.SERVICE,
+            }
+            or operation == "ListDirectoryBuckets"
+        )
 
 
 def test_reads_of_objects_are_gets_and_heads() -> None:

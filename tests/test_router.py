@@ -93,7 +93,9 @@ def _asked(plan: Plan, prefix: str) -> list[str]:
 
     simulation = Simulation({name: Listening(name, ["images"]) for name in ("aws", "ceph")})
     assert plan.flow is not None
-    simulation.run(simulation.start("list", plan.flow(Request("ListObjectsV2", {"Bucket": "images", "Prefix": prefix}))))
+    simulation.run(
+        simulation.start("list", plan.flow(Request("ListObjectsV2", {"Bucket": "images", "Prefix": prefix})))
+    )
     return asked
 
 
@@ -105,7 +107,9 @@ def test_phases_choose_the_authority() -> None:
         assert [place.backend for place in route.places] == expected
 
 
-@pytest.mark.parametrize("argument", ["endpoint_url", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"])
+@pytest.mark.parametrize(
+    "argument", ["endpoint_url", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"]
+)
 def test_explicit_arguments_leave_only_the_callers_routes(argument: str) -> None:
     routes = ONE | {"own": {"bucket": "own", "primary": "caller"}}
     found = router(routes, {argument: "x"})
@@ -114,7 +118,9 @@ def test_explicit_arguments_leave_only_the_callers_routes(argument: str) -> None
 
 
 def test_config_and_region_leave_the_routes_on() -> None:
-    assert taken(router(ONE, {"region_name": "eu-west-1", "config": object()}), "GetObject", Bucket="images") == "images"
+    assert (
+        taken(router(ONE, {"region_name": "eu-west-1", "config": object()}), "GetObject", Bucket="images") == "images"
+    )
 
 
 def test_a_copy_from_a_routed_bucket_to_one_without_a_route_looks_where_the_source_lies() -> None:

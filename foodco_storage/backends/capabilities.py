@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -56,6 +57,9 @@ PRESET_CAPABILITIES: Mapping[str, Mapping[str, bool]] = MappingProxyType(
 RECORD_NAME = "capabilities.json"
 """The record's name under the reserved prefix: `{"version": 1, "capabilities": {NAME: true|false, ...}}`."""
 
+VERSIONING_SECONDS = 60.0
+"""How long the answer about a bucket's versioning is believed."""
+
 _MAX_RECORD_BYTES = 64 * 1024
 
 Call = Callable[[str, Parameters], Response]
@@ -70,9 +74,10 @@ class CapabilityBook:
         backend: the backend's name, for messages.
         preset: `aws`, `ceph` or `s3`.
         configured: what the configuration says; wins over everything.
-        call: sends a request to the backend, without the user's event handlers.
+        call: sends a request to the backend.
         reserved_prefix: where the record lies in every bucket.
         probe: finds out what nobody has recorded.
+        clock: seconds that only grow.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class CapabilityBook:
         call: Call,
         reserved_prefix: str,
         probe: Probe,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._backend = backend
         self._preset = PRESET_CAPABILITIES[preset]
@@ -90,7 +96,9 @@ class CapabilityBook:
         self._call = call
         self._reserved_prefix = reserved_prefix
         self._probe = probe
+        self._clock = clock
         self._learnt: dict[str, Mapping[str, bool]] = {}
+        self._versioning: dict[str, tuple[bool, float]] = {}
         self._lock = threading.Lock()
 
     def able(self, bucket: str, capability: str) -> bool:
@@ -98,10 +106,34 @@ class CapabilityBook:
 
         Asks the backend at most once per bucket, at the first capability that the configuration does not settle.
         """
+        able = self._known(bucket, capability)
+        if capability == "conditional_put":
+            versioned = self._known(bucket, "conditional_put_versioned")
+            if able != versioned:
+                return versioned if self._is_versioned(bucket) else able
+        return able
+
+    def _known(self, bucket: str, capability: str) -> bool:
         known = self._configured.get(capability)
-        if known is None:
-            known = self._of(bucket).get(capability)
-        return bool(known)
+        return bool(self._of(bucket).get(capability) if known is None else known)
+
+    def _is_versioned(self, bucket: str) -> bool:
+        """Whether a bucket has, or had, versioning; asked again now and then, since an operator may turn it on."""
+        answer = self._versioning.get(bucket)
+        if answer is None or answer[1] < self._clock():
+            try:
+                # Suspended counts too: such a bucket keeps its versions, and RGW its way of ignoring conditions.
+                versioned = "Status" in self._call("GetBucketVersioning", {"Bucket": bucket})
+            except (BotoCoreError, ClientError) as error:
+                logger.warning(
+                    "versioning of bucket %r of backend %r can't be read, so it counts as versioned: %s",
+                    bucket,
+                    self._backend,
+                    error,
+                )
+                versioned = True
+            answer = self._versioning[bucket] = (versioned, self._clock() + VERSIONING_SECONDS)
+        return answer[0]
 
     def _of(self, bucket: str) -> Mapping[str, bool]:
         learnt = self._learnt.get(bucket)

@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -73,7 +74,7 @@ class MemoryBackend:
         self._uploads: dict[str, Upload] = {}
         self._ticks = 0
 
-    def able(self, bucket: str, capability: str) -> bool:
+    def able(self, bucket: str, capability: str) -> bool:  # noqa: ARG002 - the interface's; all buckets are alike here
         """Whether it has a capability."""
         return capability not in self._lacks
 
@@ -192,9 +193,7 @@ class MemoryBackend:
     def _found(self, params: Parameters) -> Stored:
         stored = self._objects(params).get(params["Key"])
         if stored is None:
-            head = self._operation == "HeadObject"
-            code, message = ("404", "Not Found") if head else ("NoSuchKey", "The specified key does not exist.")
-            raise self._error(NotThere, code, 404, message)
+            raise self._error(NotThere, "NoSuchKey", 404, "The specified key does not exist.")
         return stored
 
     def _upload(self, params: Parameters) -> Upload:
@@ -239,6 +238,9 @@ class MemoryBackend:
             raise self._error(Rejected, "PreconditionFailed", 412, "At least one of the pre-conditions did not hold")
 
     def _error(self, meaning: type[BackendError], code: str, status: int, message: str) -> BackendError:
+        if self._operation == "HeadObject":
+            # No body to name the error in: botocore takes the status for the code.
+            code, message = str(status), HTTPStatus(status).phrase
         return meaning(self.name, ClientError(error_response(code, status, message), self._operation))
 
 

@@ -14,14 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from foodco_storage.backends import probe_races, probe_requests
 from foodco_storage.backends.capabilities import Call
-from foodco_storage.backends.probe_sandbox import NotAnswered, Sandbox, sandbox
+from foodco_storage.backends.probe_sandbox import THREADS, NotAnswered, Sandbox, sandbox
 
 logger = logging.getLogger("foodco_storage")
 
 DEFAULT_ROUNDS = 200
 """Rounds of every race. RGW 16 loses a write in more than a third of them."""
 
-_QUICK_ROUNDS = 5
+_QUICK_ROUNDS = 8
+_QUICK_WRITERS = 2
 
 Check = Callable[[Sandbox], bool]
 
@@ -36,7 +37,7 @@ def probe(call: Call, bucket: str, reserved_prefix: str) -> dict[str, bool]:
 
     Returns:
         What was found out, by name (`CAPABILITIES`). What could not be determined is left out, as are `put_race_safe` and
-        `delete_race_safe`, unless a plain request shows that they are missing; and of `conditional_put` and
+        `delete_race_safe`, unless the condition that they are about is missing; and of `conditional_put` and
         `conditional_put_versioned` the one that is not about this bucket.
 
     Raises:
@@ -44,11 +45,10 @@ def probe(call: Call, bucket: str, reserved_prefix: str) -> dict[str, bool]:
         botocore.exceptions.BotoCoreError: the same.
 
     Example:
-
         probe(client._make_api_call, "images", ".foodco-storage/")["conditional_put"]
     """
     with sandbox(call, bucket, reserved_prefix) as place:
-        return _found(place, _checks(place, _QUICK_ROUNDS))
+        return _found(place, _checks(place, _QUICK_ROUNDS, _QUICK_WRITERS))
 
 
 def probe_all(call: Call, bucket: str, reserved_prefix: str, *, rounds: int = DEFAULT_ROUNDS) -> dict[str, bool]:
@@ -68,9 +68,7 @@ def probe_all(call: Call, bucket: str, reserved_prefix: str, *, rounds: int = DE
         botocore.exceptions.BotoCoreError: as in `probe`.
     """
     with sandbox(call, bucket, reserved_prefix) as place:
-        checks = _checks(place, rounds)
-        found = _found(place, checks)
-        # Without the condition itself there is nothing to race with: the plain requests have shown the loss already.
+        found = _found(place, _checks(place, rounds, THREADS))
         races: dict[str, Check] = {}
         if found.get("put_if_match"):
             quoted = found.get("put_if_match_quoted", False)
@@ -80,9 +78,11 @@ def probe_all(call: Call, bucket: str, reserved_prefix: str, *, rounds: int = DE
         return found | _found(place, races)
 
 
-def _checks(place: Sandbox, rounds: int) -> dict[str, Check]:
+def _checks(place: Sandbox, rounds: int, writers: int) -> dict[str, Check]:
     def conditional_put(place: Sandbox) -> bool:
-        return probe_requests.conditional_put(place) and probe_races.conditional_put_is_atomic(place, rounds)
+        return probe_requests.conditional_put(place) and probe_races.conditional_put_is_atomic(
+            place, rounds, writers=writers
+        )
 
     return {
         "conditional_put_versioned" if place.versioned else "conditional_put": conditional_put,
@@ -105,7 +105,8 @@ def _found(place: Sandbox, checks: Mapping[str, Check]) -> dict[str, bool]:
             found[name] = check(place)
         except (BotoCoreError, ClientError, NotAnswered) as error:
             logger.info("capability %s of bucket %r could not be determined: %s", name, place.bucket, error)
-    if found.get("delete_if_match") is False:
-        # A DELETE that ignores its condition removes whatever was written before it.
-        found["delete_race_safe"] = False
+    for condition, race in (("put_if_match", "put_race_safe"), ("delete_if_match", "delete_race_safe")):
+        # A request that ignores its condition undoes whatever was written before it.
+        if found.get(condition) is False:
+            found[race] = False
     return found

@@ -17,7 +17,7 @@ from foodco_storage.backends.probe_sandbox import NotAnswered, Sandbox, refuses
 _WRONG_ETAG = "0" * 32
 _PART_BYTES = 5 * 1024 * 1024
 """The smallest part that S3 accepts before the last one."""
-_OVERLOADED = frozenset({429, 503})
+_SAYS_NOTHING = frozenset({403, 429, 503})
 
 
 def conditional_put(place: Sandbox) -> bool:
@@ -180,7 +180,7 @@ def _missing(place: Sandbox, key: str, error: ClientError) -> bool:
         ClientError: the error, if it says nothing of the capability: not allowed, too busy.
     """
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if status in _OVERLOADED or error.response.get("Error", {}).get("Code") == "AccessDenied":
+    if status in _SAYS_NOTHING:
         raise error
     place.send("HeadObject", key)
     return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -128,8 +128,8 @@ class Sandbox:
         markers: dict[str, Any] = {}
         while True:
             page = self.send("ListObjectVersions", Prefix=self._prefix, **markers)
-            for item in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                found.append({"Key": item["Key"], "VersionId": item["VersionId"]})
+            items = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+            found += [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in items]
             if not page.get("IsTruncated"):
                 return found
             markers = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
@@ -146,8 +146,8 @@ class Sandbox:
                 raise
 
     @staticmethod
-    def _each(remove: Any, items: list[Any]) -> list[Exception]:
-        def attempt(item: Any) -> Exception | None:
+    def _each(remove: Callable[[Any], None], items: list[Any]) -> list[BotoCoreError | ClientError]:
+        def attempt(item: Any) -> BotoCoreError | ClientError | None:
             try:
                 remove(item)
             except (BotoCoreError, ClientError) as error:
@@ -175,7 +175,7 @@ def sandbox(call: Call, bucket: str, reserved_prefix: str) -> Iterator[Sandbox]:
     try:
         key = place.new_key()
         written = place.send("PutObject", key, Body=b"probe")
-        # RGW 16 answers no VersionId to some writes of a versioned bucket, and who may not ask for the state still sees it here.
+        # Who may not ask for the state still sees it here.
         place.versioned = bool(written.get("VersionId")) or _has_versions(place)
         place.read(key)
         yield place

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from foodco_storage.config.load import load
 
 if TYPE_CHECKING:
-    from foodco_storage.config.validation import check
     from foodco_storage.config.model import Backend, Breaker, Capabilities, Configuration, Default, Route
     from foodco_storage.config.schema import json_schema
     from foodco_storage.config.secret import Secret
+    from foodco_storage.config.validation import check
 
 __all__ = [
     "Backend",

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from foodco_storage.config.validation import check
 from foodco_storage.config.load import FILE_VARIABLE
 from foodco_storage.config.model import SECRETS, Configuration, to_document
 from foodco_storage.config.overlay import overlay
+from foodco_storage.config.validation import check
 from foodco_storage.errors import ConfigurationError, Problem
 
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")

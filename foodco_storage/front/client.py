@@ -39,16 +39,19 @@ class StorageClient:
     def _make_api_call(self, operation_name: str, api_params: Parameters) -> Response:
         dispatch = self._dispatch
         if dispatch is None:
-            response: Response = super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
-            return response
+            return self._plain(operation_name, api_params)
         events = self._events
         if events is not None and events.has_front_handlers:
             api_params = self._front_handlers(events, operation_name, api_params)
         plan = dispatch.router.plan(operation_name, api_params)
         if plan is None:
-            response = super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
-            return response
+            return self._plain(operation_name, api_params)
         return dispatch.carry_out(plan, operation_name, api_params)
+
+    def _plain(self, operation_name: str, api_params: Parameters) -> Response:
+        """What boto3 does, with the client that the caller has."""
+        response: Response = super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
+        return response
 
     def _front_handlers(self, events: SharedEvents, operation_name: str, api_params: Parameters) -> Parameters:
         """Let the user's handlers see, and change, the parameters before a backend is chosen (as botocore does after)."""

@@ -75,7 +75,7 @@ def _signer(client: Any, operation: str, params: dict[str, Any]) -> tuple[Any, d
     route = plan.route
     if route.fallbacks and OPERATIONS.get(operation) is OperationClass.OBJECT_DELETE:
         message = (
-            f"a presigned {operation} would delete from {route.primary.backend!r} what its fallbacks still hold; "
+            f"a presigned {operation} would take from {route.primary.backend!r} what its fallbacks still hold; "
             "delete through the library"
         )
         raise OperationRefusedError(message, operation)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from foodco_storage.flows.copy_source import CopySource
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below
 from foodco_storage.layers.copies import Copies
-from foodco_storage.flows.copy_source import CopySource
 from foodco_storage.layers.merged_lists import MergedLists
 from foodco_storage.layers.order import flow_through, layers_of, sides_of
 from foodco_storage.layers.route import Route

@@ -7,13 +7,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from foodco_storage.flows.copy_source import CopySource
 from foodco_storage.flows.effects import Call, Discard, Spool
 from foodco_storage.flows.outcomes import BackendError, NoBucket, NotThere, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import precondition_failed, refused, rejected
 from foodco_storage.layers.conditional_writes import ConditionalWrites
-from foodco_storage.flows.copy_source import CopySource
 from foodco_storage.layers.storage_metadata import note
 
 Locate = Callable[[str, str], Sequence[Place]]

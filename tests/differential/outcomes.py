@@ -45,10 +45,10 @@ def _member(name: str, value: Any) -> Any:
     return comparable(value)
 
 
-def outcome(call: Callable[[], Any]) -> Any:
+def outcome(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """What a call returned, or the error that it raised."""
     try:
-        return comparable(call())
+        return comparable(call(*args, **kwargs))
     except Exception as error:  # noqa: BLE001 - any error is a result here
         response = getattr(error, "response", None)
         if response is None:

@@ -48,7 +48,7 @@ class Reads:
 
     def get_ranges(self) -> Any:
         ranges = ["bytes=0-3", "bytes=5-", "bytes=-7", "bytes=3-2", "bytes=0-999999", "bytes=100000-", "rubbish"]
-        return [outcome(lambda r=r: self.s3.get_object(Bucket=self.bucket, Key="a/c.txt", Range=r)) for r in ranges]
+        return [outcome(self.s3.get_object, Bucket=self.bucket, Key="a/c.txt", Range=r) for r in ranges]
 
     def get_conditions(self) -> Any:
         etag = self.s3.head_object(Bucket=self.bucket, Key="a.txt")["ETag"]
@@ -61,7 +61,7 @@ class Reads:
             {"IfUnmodifiedSince": "2001-01-01"},
         ]
         return [
-            [outcome(lambda c=c, method=method: method(Bucket=self.bucket, Key="a.txt", **c)) for c in conditions]
+            [outcome(method, Bucket=self.bucket, Key="a.txt", **c) for c in conditions]
             for method in (self.s3.get_object, self.s3.head_object)
         ]
 
@@ -71,7 +71,7 @@ class Reads:
         )
 
     def get_missing(self) -> Any:
-        return outcome(lambda: self.s3.get_object(Bucket=self.bucket, Key="nothing"))
+        return outcome(self.s3.get_object, Bucket=self.bucket, Key="nothing")
 
     def catch_missing(self) -> Any:
         try:
@@ -81,7 +81,7 @@ class Reads:
         return None
 
     def head(self) -> Any:
-        return [outcome(lambda k=k: self.s3.head_object(Bucket=self.bucket, Key=k)) for k in [*OBJECTS, "nothing"]]
+        return [outcome(self.s3.head_object, Bucket=self.bucket, Key=k) for k in [*OBJECTS, "nothing"]]
 
     def read_body_in_pieces(self) -> Any:
         body = self.s3.get_object(Bucket=self.bucket, Key="z/last")["Body"]
@@ -107,7 +107,7 @@ class Reads:
             {"Prefix": "none/"},
             {"FetchOwner": False, "MaxKeys": 2},
         ]
-        return [outcome(lambda a=a: self.s3.list_objects_v2(Bucket=self.bucket, **a)) for a in asks]
+        return [outcome(self.s3.list_objects_v2, Bucket=self.bucket, **a) for a in asks]
 
     def list_v1(self) -> Any:
         asks: list[dict[str, Any]] = [
@@ -117,7 +117,7 @@ class Reads:
             {"Marker": "a/c.txt"},
             {"MaxKeys": 2},
         ]
-        return [outcome(lambda a=a: self.s3.list_objects(Bucket=self.bucket, **a)) for a in asks]
+        return [outcome(self.s3.list_objects, Bucket=self.bucket, **a) for a in asks]
 
     def paginate(self) -> Any:
         results = []
@@ -126,7 +126,7 @@ class Reads:
                 for delimiter in ({}, {"Delimiter": "/"}):
                     paginator = self.s3.get_paginator(method)
                     ask = {"Bucket": self.bucket, "PaginationConfig": {"PageSize": size}, **delimiter}
-                    names = outcome(lambda p=paginator, a=ask: [_names(page) for page in p.paginate(**a)])
+                    names = outcome(_names_of_pages, paginator, ask)
                     results.append((method, size, bool(delimiter), names))
         return results
 
@@ -142,15 +142,15 @@ class Reads:
 
     def bad_token(self) -> Any:
         return [
-            outcome(lambda: self.s3.list_objects_v2(Bucket=self.bucket, MaxKeys="1")),
-            outcome(lambda: self.s3.list_objects_v2(Bucket=self.bucket, ContinuationToken=1)),
-            outcome(lambda: self.s3.list_objects_v2(Bucket=self.bucket, StartAfter=1)),
-            outcome(lambda: self.s3.list_objects(Bucket=self.bucket, Marker=1)),
+            outcome(self.s3.list_objects_v2, Bucket=self.bucket, MaxKeys="1"),
+            outcome(self.s3.list_objects_v2, Bucket=self.bucket, ContinuationToken=1),
+            outcome(self.s3.list_objects_v2, Bucket=self.bucket, StartAfter=1),
+            outcome(self.s3.list_objects, Bucket=self.bucket, Marker=1),
         ]
 
     def tagging_and_acl(self) -> Any:
         return [
-            outcome(lambda: self.s3.get_object_tagging(Bucket=self.bucket, Key="a.txt")),
+            outcome(self.s3.get_object_tagging, Bucket=self.bucket, Key="a.txt"),
             outcome(lambda: self.s3.get_object_tagging(Bucket=self.bucket, Key="nothing")["TagSet"]),
             outcome(lambda: sorted(self.s3.get_object_acl(Bucket=self.bucket, Key="a.txt"))),
             outcome(lambda: self.s3.get_object_acl(Bucket=self.bucket, Key="nothing")["Grants"]),
@@ -158,21 +158,21 @@ class Reads:
 
     def wrong_parameters(self) -> Any:
         return [
-            outcome(lambda: self.s3.get_object(Bucket=self.bucket)),
-            outcome(lambda: self.s3.get_object(Bucket=self.bucket, Key=1)),
-            outcome(lambda: self.s3.get_object(Bucket=self.bucket, Key="")),
-            outcome(lambda: self.s3.get_object(Bucket=7, Key="a")),
-            outcome(lambda: self.s3.get_object(Key="a")),
-            outcome(lambda: self.s3.get_object(Bucket="Not a bucket!", Key="a")),
-            outcome(lambda: self.s3.get_object(Bucket=self.bucket, Key="a", Unknown=1)),
-            outcome(lambda: self.s3.get_object("positional")),
-            outcome(lambda: self.s3.copy_object(Bucket=self.bucket, Key="x")),
-            outcome(lambda: self.s3.copy_object(Bucket=self.bucket, Key="x", CopySource={"Bucket": self.bucket})),
-            outcome(lambda: self.s3.copy_object(Bucket=self.bucket, Key="x", CopySource=5)),
-            outcome(lambda: self.s3.put_object(Bucket=self.bucket, Key="x", Body=5)),
-            outcome(lambda: self.s3.generate_presigned_url("no_such_method")),
-            outcome(lambda: self.s3.no_such_method()),
-            outcome(lambda: self.s3.get_paginator("get_object")),
+            outcome(self.s3.get_object, Bucket=self.bucket),
+            outcome(self.s3.get_object, Bucket=self.bucket, Key=1),
+            outcome(self.s3.get_object, Bucket=self.bucket, Key=""),
+            outcome(self.s3.get_object, Bucket=7, Key="a"),
+            outcome(self.s3.get_object, Key="a"),
+            outcome(self.s3.get_object, Bucket="Not a bucket!", Key="a"),
+            outcome(self.s3.get_object, Bucket=self.bucket, Key="a", Unknown=1),
+            outcome(self.s3.get_object, "positional"),
+            outcome(self.s3.copy_object, Bucket=self.bucket, Key="x"),
+            outcome(self.s3.copy_object, Bucket=self.bucket, Key="x", CopySource={"Bucket": self.bucket}),
+            outcome(self.s3.copy_object, Bucket=self.bucket, Key="x", CopySource=5),
+            outcome(self.s3.put_object, Bucket=self.bucket, Key="x", Body=5),
+            outcome(self.s3.generate_presigned_url, "no_such_method"),
+            outcome(getattr, self.s3, "no_such_method"),
+            outcome(self.s3.get_paginator, "get_object"),
         ]
 
     def presigned(self) -> Any:
@@ -202,8 +202,8 @@ class Reads:
 
     def buckets(self) -> Any:
         return [
-            outcome(lambda: self.s3.head_bucket(Bucket=self.bucket)),
-            outcome(lambda: self.s3.get_bucket_versioning(Bucket=self.bucket)),
+            outcome(self.s3.head_bucket, Bucket=self.bucket),
+            outcome(self.s3.get_bucket_versioning, Bucket=self.bucket),
             self.bucket in [item["Name"] for item in self.s3.list_buckets()["Buckets"]],
             outcome(lambda: self.s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads")),
             self.s3.can_paginate("list_objects_v2"),
@@ -251,7 +251,7 @@ class Writes:
 
     def put_if_absent(self) -> Any:
         return [
-            outcome(lambda k=k: self.s3.put_object(Bucket=self.bucket, Key=k, Body=b"first", IfNoneMatch="*"))
+            outcome(self.s3.put_object, Bucket=self.bucket, Key=k, Body=b"first", IfNoneMatch="*")
             for k in ("new/absent", "new/absent", "dir/one")
         ]
 
@@ -290,7 +290,7 @@ class Writes:
                 )
             )
         missing = {"Bucket": self.bucket, "Key": "nothing"}
-        answers.append(outcome(lambda: self.s3.copy_object(Bucket=self.bucket, Key="copy/5", CopySource=missing)))
+        answers.append(outcome(self.s3.copy_object, Bucket=self.bucket, Key="copy/5", CopySource=missing))
         return answers
 
     def managed_copy(self) -> Any:
@@ -312,16 +312,16 @@ class Writes:
         listed = self.s3.list_parts(**ids)
         done = self.s3.complete_multipart_upload(**ids, MultipartUpload={"Parts": parts})
         head = self.s3.head_object(Bucket=self.bucket, Key=key)
-        again = outcome(lambda: self.s3.list_parts(**ids))
+        again = outcome(self.s3.list_parts, **ids)
         other = self.s3.create_multipart_upload(Bucket=self.bucket, Key="new/aborted")
         gone = {"Bucket": self.bucket, "Key": "new/aborted", "UploadId": other["UploadId"]}
         self.s3.abort_multipart_upload(**gone)
         return [
             [item["Size"] for item in listed["Parts"]],
-            done["ETag"] if done["ETag"] else None,
+            done["ETag"] or None,
             comparable(head),
             again,
-            outcome(lambda: self.s3.upload_part(**gone, PartNumber=1, Body=b"late")),
+            outcome(self.s3.upload_part, **gone, PartNumber=1, Body=b"late"),
         ]
 
     def part_copies(self) -> Any:
@@ -370,16 +370,16 @@ class Writes:
         tags = {"TagSet": [{"Key": "c", "Value": "3"}]}
         self.s3.put_object_tagging(Bucket=self.bucket, Key="new/tagged", Tagging=tags)
         second = self.s3.get_object_tagging(Bucket=self.bucket, Key="new/tagged")["TagSet"]
-        missing = outcome(lambda: self.s3.put_object_tagging(Bucket=self.bucket, Key="nothing", Tagging=tags))
+        missing = outcome(self.s3.put_object_tagging, Bucket=self.bucket, Key="nothing", Tagging=tags)
         return [sorted(map(str, first)), second, missing]
 
     def no_such_bucket(self) -> Any:
         gone = f"{self.bucket}-gone"
         return [
-            outcome(lambda: self.s3.get_object(Bucket=gone, Key="a")),
-            outcome(lambda: self.s3.head_bucket(Bucket=gone)),
-            outcome(lambda: self.s3.list_objects_v2(Bucket=gone)),
-            outcome(lambda: self.s3.put_object(Bucket=gone, Key="a", Body=b"")),
+            outcome(self.s3.get_object, Bucket=gone, Key="a"),
+            outcome(self.s3.head_bucket, Bucket=gone),
+            outcome(self.s3.list_objects_v2, Bucket=gone),
+            outcome(self.s3.put_object, Bucket=gone, Key="a", Body=b""),
         ]
 
 
@@ -391,9 +391,8 @@ class Deletes:
 
     def delete_one(self) -> Any:
         return [
-            outcome(lambda k=k: self.s3.delete_object(Bucket=self.bucket, Key=k))
-            for k in ("dir/one", "dir/one", "nothing")
-        ] + [outcome(lambda: self.s3.head_object(Bucket=self.bucket, Key="dir/one"))]
+            outcome(self.s3.delete_object, Bucket=self.bucket, Key=k) for k in ("dir/one", "dir/one", "nothing")
+        ] + [outcome(self.s3.head_object, Bucket=self.bucket, Key="dir/one")]
 
     def delete_many(self) -> Any:
         objects = {"Objects": [{"Key": key} for key in ("a/b.txt", "nothing", "a/c.txt")]}
@@ -403,13 +402,17 @@ class Deletes:
 
     def wrong_deletes(self) -> Any:
         return [
-            outcome(lambda: self.s3.delete_object(Bucket=self.bucket)),
-            outcome(lambda: self.s3.delete_objects(Bucket=self.bucket, Delete=1)),
-            outcome(lambda: self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": []})),
+            outcome(self.s3.delete_object, Bucket=self.bucket),
+            outcome(self.s3.delete_objects, Bucket=self.bucket, Delete=1),
+            outcome(self.s3.delete_objects, Bucket=self.bucket, Delete={"Objects": []}),
         ]
 
     def _keys(self) -> list[str]:
         return [item["Key"] for item in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
+
+
+def _names_of_pages(paginator: Any, ask: dict[str, Any]) -> list[list[str]]:
+    return [_names(page) for page in paginator.paginate(**ask)]
 
 
 def _names(page: dict[str, Any]) -> list[str]:

@@ -93,7 +93,7 @@ def play(client: Any, bucket: str, calls: list[tuple[str, dict[str, Any]]]) -> l
         params = {"Bucket": bucket, **given_params}
         if "from" in params:
             params["CopySource"] = {"Bucket": bucket, "Key": params.pop("from")}
-        results.append(renamed(outcome(lambda n=name, p=params: getattr(client, n)(**p)), bucket))
+        results.append(renamed(outcome(getattr(client, name), **params), bucket))
     return results
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from stores import World
+from memory_world import World
 
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> str:

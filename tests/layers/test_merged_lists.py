@@ -13,7 +13,7 @@ from foodco_storage.backends.memory import MemoryBackend
 from foodco_storage.drivers.simulation import Simulation
 from foodco_storage.errors import OperationRefusedError
 from foodco_storage.flows.place import Place
-from foodco_storage.flows.request import Request
+from foodco_storage.flows.request import Below, Request
 from foodco_storage.layers.listing import Position
 from foodco_storage.layers.merged_lists import MergedLists
 from foodco_storage.layers.order import flow_through, layers_of, sides_of
@@ -29,6 +29,12 @@ def store(name: str, contents: dict[str, bytes]) -> MemoryBackend:
     for key, body in contents.items():
         backend.call(Request("PutObject", {"Bucket": "b", "Key": key, "Body": body}))
     return backend
+
+
+def flow_of(operation: str, route: Route) -> Below:
+    flow = flow_through(layers_of(route, lambda *_: route.places), operation, route.primary)
+    assert flow is not None
+    return flow
 
 
 def pages(backends: dict[str, MemoryBackend], flow: Any, operation: str, **params: Any) -> list[dict[str, Any]]:
@@ -91,7 +97,7 @@ def test_a_merged_listing_is_the_sorted_union(
         "a": store("a", dict.fromkeys(archive, b"the oldest")),
     }
     route = Route("r", Place("p"), (Place("f"), Place("a")))
-    flow = flow_through(layers_of(route, lambda *_: route.places), operation, route.primary)
+    flow = flow_of(operation, route)
     params: dict[str, Any] = {"Prefix": prefix, "Delimiter": delimiter} if delimiter else {"Prefix": prefix}
     if size is not None:
         params["MaxKeys"] = size
@@ -118,7 +124,7 @@ def test_start_after(everything: set[str], after: str, delimiter: str, size: int
     first, second = set(sorted(everything)[::2]), set(sorted(everything)[1::2])
     backends = {"p": store("p", dict.fromkeys(first, b"")), "f": store("f", dict.fromkeys(second, b""))}
     route = Route("r", Place("p"), (Place("f"),))
-    flow = flow_through(layers_of(route, lambda *_: route.places), "ListObjectsV2", route.primary)
+    flow = flow_of("ListObjectsV2", route)
     params = {"StartAfter": after, "MaxKeys": size} | ({"Delimiter": delimiter} if delimiter else {})
     found = [name for page in pages(backends, flow, "ListObjectsV2", **params) for name in named(page)]
     assert found == expected(everything, "", delimiter, after)
@@ -156,7 +162,7 @@ def test_routes_by_prefix_share_a_bucket(everything: set[str], stray: set[str], 
 def test_a_key_that_moves_to_the_primary_during_the_listing_is_seen() -> None:
     backends = {"p": store("p", {}), "f": store("f", {"k": b"1"})}
     route = Route("r", Place("p"), (Place("f"),))
-    flow = flow_through(layers_of(route, lambda *_: route.places), "ListObjectsV2", route.primary)
+    flow = flow_of("ListObjectsV2", route)
     simulation = Simulation(backends)
     listing = simulation.start("list", flow(Request("ListObjectsV2", {"Bucket": "b"})))
     simulation.step(listing)
@@ -182,7 +188,7 @@ def test_a_store_that_does_not_list_in_byte_order_is_refused(size: int) -> None:
     for key in ("a/b", "a-c"):
         unordered.call(Request("PutObject", {"Bucket": "b", "Key": key, "Body": b""}))
     route = Route("r", Place("p"), (Place("f"),))
-    flow = flow_through(layers_of(route, lambda *_: route.places), "ListObjectsV2", route.primary)
+    flow = flow_of("ListObjectsV2", route)
     with pytest.raises(OperationRefusedError, match="byte order"):
         pages({"p": unordered, "f": store("f", {})}, flow, "ListObjectsV2", MaxKeys=size)
 
@@ -191,7 +197,7 @@ def test_a_store_that_does_not_list_in_byte_order_is_refused(size: int) -> None:
 def test_a_token_that_is_not_ours(token: str) -> None:
     backends = {"p": store("p", {}), "f": store("f", {})}
     route = Route("r", Place("p"), (Place("f"),))
-    flow = flow_through(layers_of(route, lambda *_: route.places), "ListObjectsV2", route.primary)
+    flow = flow_of("ListObjectsV2", route)
     with pytest.raises(ClientError) as caught:
         pages(backends, flow, "ListObjectsV2", ContinuationToken=token)
     assert caught.value.response["Error"]["Code"] == "InvalidArgument"
@@ -201,7 +207,7 @@ def test_a_token_that_is_not_ours(token: str) -> None:
 def test_one_side_down_is_an_error_and_never_a_short_list(down: str) -> None:
     backends = {"p": store("p", {"a": b""}), "f": store("f", {"b": b""})}
     route = Route("r", Place("p"), (Place("f"),), read_when_primary_down=True)
-    flow = flow_through(layers_of(route, lambda *_: route.places), "ListObjectsV2", route.primary)
+    flow = flow_of("ListObjectsV2", route)
     simulation = Simulation(backends, down={down})
     with pytest.raises(Exception, match="Could not connect"):
         simulation.run(simulation.start("list", flow(Request("ListObjectsV2", {"Bucket": "b"}))))

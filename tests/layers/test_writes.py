@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from stores import World
+from memory_world import World
 
 from foodco_storage.errors import OperationRefusedError
 from foodco_storage.flows.effects import Call
@@ -119,7 +119,12 @@ class TestCopies:
     def test_streamed_from_the_fallback(self) -> None:
         world = World()
         world.put(
-            world.f, "k", b"old", ContentType="image/jpeg", ContentEncoding="gzip,aws-chunked", Metadata={"dish": "pizza"}
+            world.f,
+            "k",
+            b"old",
+            ContentType="image/jpeg",
+            ContentEncoding="gzip,aws-chunked",
+            Metadata={"dish": "pizza"},
         )
         world.f.buckets["b"]["k"].tags = [{"Key": "a b", "Value": "1&2"}]
         answer = world.call("CopyObject", Key="copy", CopySource="b/k")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -109,8 +108,3 @@ def backend() -> Callable[..., dict[str, Any]]:
         return {name: value for name, value in described.items() if value is not None}
 
     return describe
-
-
-@pytest.fixture(scope="session")
-def ca_file(tls: TlsFiles) -> Path:
-    return tls.ca_file

@@ -24,7 +24,9 @@ def s3(
     """The primary is the store under test, the fallback another one; both have the bucket."""
     direct(server).create_bucket(Bucket=bucket_name)
     direct(moto_2_https).create_bucket(Bucket=bucket_name)
-    direct(moto_2_https).put_object(Bucket=bucket_name, Key="older", Body=b"from the fallback", ContentType="text/plain")
+    direct(moto_2_https).put_object(
+        Bucket=bucket_name, Key="older", Body=b"from the fallback", ContentType="text/plain"
+    )
     configured = request.param == "verify in the configuration"
     verify = {} if configured else {"verify": None}
     preset = "ceph" if "ceph" in request.node.callspec.id else "s3"
@@ -85,10 +87,9 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("where", ["configuration", "argument", "neither"])
 def test_another_authority_is_not_trusted(
-    server: Server, bucket_name: str, other_ca: str, routed: Any, backend: Any, where: str, call: str
+    server: Server, bucket_name: str, other_ca: str, routed: Any, backend: Any, where: str
 ) -> None:
     verify = other_ca if where == "configuration" else None
     storage = {
@@ -96,13 +97,21 @@ def test_another_authority_is_not_trusted(
         "routes": {"ours": {"bucket": bucket_name, "primary": "new"}},
     }
     s3 = routed(storage, **({"verify": other_ca} if where == "argument" else {}))
-    with pytest.raises(SSLError):
-        CALLS[call](s3, bucket_name)
+    for call in CALLS.values():
+        with pytest.raises(SSLError):
+            call(s3, bucket_name)
 
 
 @pytest.mark.parametrize("call", ["get", "head", "list"])
 def test_a_fallback_of_another_authority_is_an_error_not_a_missing_key(
-    moto_https: Server, moto_2_https: Server, bucket_name: str, other_ca: str, direct: Any, routed: Any, backend: Any, call: str
+    moto_https: Server,
+    moto_2_https: Server,
+    bucket_name: str,
+    other_ca: str,
+    direct: Any,
+    routed: Any,
+    backend: Any,
+    call: str,
 ) -> None:
     direct(moto_https).create_bucket(Bucket=bucket_name)
     storage = {
