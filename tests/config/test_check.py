@@ -310,7 +310,9 @@ def test_objects_and_a_mapping_are_the_same_configuration():
     }
     assert check(objects) == check(mapping) == objects
     # Objects within a mapping as well.
-    assert check({"backends": objects.backends, "routes": mapping["routes"], "default": Default(backend="aws")}) == objects
+    assert (
+        check({"backends": objects.backends, "routes": mapping["routes"], "default": Default(backend="aws")}) == objects
+    )
 
 
 @pytest.mark.parametrize(
@@ -333,7 +335,9 @@ def test_objects_are_checked_like_a_mapping(source: Configuration, path: str, me
 @pytest.mark.parametrize("key", ["access_key_id", "secret_access_key", "session_token"])
 def test_no_secret_is_shown(key: str, value: Any):
     unchecked = Backend(**{key: value})
-    assert HIDDEN not in repr(unchecked) + str(unchecked) + f"{unchecked}" + repr(Configuration(backends={"b": unchecked}))
+    assert HIDDEN not in repr(unchecked) + str(unchecked) + f"{unchecked}" + repr(
+        Configuration(backends={"b": unchecked})
+    )
 
     with pytest.raises(ConfigurationError) as caught:
         check({"backends": {"b": {key: value, "profile": "p", "anonymous": True}}})

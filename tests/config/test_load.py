@@ -193,7 +193,9 @@ def test_a_mapping_too_deep_to_be_one():
 
 def test_a_mapping_stays_as_it_was():
     source = {"backends": {"b": {"region": "${X}", "breaker": {"failures": 2}}}}
-    configuration = loaded(source, {"X": "eu", f"{P}BACKENDS__B__BREAKER__FAILURES": "3", f"{P}BACKENDS__C__REGION": "x"})
+    configuration = loaded(
+        source, {"X": "eu", f"{P}BACKENDS__B__BREAKER__FAILURES": "3", f"{P}BACKENDS__C__REGION": "x"}
+    )
     assert configuration.backends["b"].region == "eu"
     assert source == {"backends": {"b": {"region": "${X}", "breaker": {"failures": 2}}}}
 
@@ -489,7 +491,9 @@ def test_secrets_in_code_and_in_variables_are_accepted():
     assert loaded(None, environ).backends["b"].secret_access_key == Secret("S")
 
 
-@pytest.mark.parametrize("value", ["{x}", "['{x}']", "{{ '{x}' = '{x}' }}", "{{ a = '${{UNSET}}{x}' }}", "'${{UNSET}}{x}'"])
+@pytest.mark.parametrize(
+    "value", ["{x}", "['{x}']", "{{ '{x}' = '{x}' }}", "{{ a = '${{UNSET}}{x}' }}", "'${{UNSET}}{x}'"]
+)
 @pytest.mark.parametrize("key", ["access_key_id", "secret_access_key", "session_token"])
 def test_no_secret_is_told(write: Write, key: str, value: str):
     hidden = "918273645"

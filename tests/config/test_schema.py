@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import generated
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from foodco_storage.config import Backend, Breaker, Capabilities, Configuration, Default, Route, check, json_schema
-from foodco_storage.config.model import to_document
 from foodco_storage.errors import ConfigurationError
 
 STRUCTS: dict[str, Any] = {
     struct.__name__: struct for struct in (Backend, Breaker, Capabilities, Configuration, Default, Route)
 }
+KEYS = [(name, key) for name, struct in STRUCTS.items() for key in struct.__struct_fields__]
 VALIDATOR = jsonschema.Draft202012Validator(json_schema())
-
-
-def keys() -> Iterator[tuple[str, str]]:
-    for name, struct in STRUCTS.items():
-        for key in struct.__struct_fields__:
-            yield name, key
 
 
 def test_it_is_a_schema_and_json():
@@ -37,7 +28,7 @@ def test_it_knows_every_table():
     assert set(json_schema()["$defs"]) == set(STRUCTS)
 
 
-@pytest.mark.parametrize(("table", "key"), keys(), ids=".".join)
+@pytest.mark.parametrize(("table", "key"), KEYS, ids=".".join)
 def test_every_key_is_described(table: str, key: str):
     properties = json_schema()["$defs"][table]["properties"]
     assert set(properties) == set(STRUCTS[table].__struct_fields__)
@@ -53,7 +44,11 @@ ROUTE = {"bucket": "x", "primary": "caller"}
         {},
         {"backends": {"b": {"preset": "ceph", "endpoint_url": "https://rgw", "verify": False, "max_attempts": 1}}},
         {"backends": {"b": {"verify": "ca.pem", "read_timeout_seconds": 1, "breaker": {"open_seconds": 0.5}}}},
-        {"backends": {"b": {"access_key_id": "${A}", "secret_access_key": "${S}", "capabilities": {"checksums": True}}}},
+        {
+            "backends": {
+                "b": {"access_key_id": "${A}", "secret_access_key": "${S}", "capabilities": {"checksums": True}}
+            }
+        },
         {"routes": {"r": ROUTE}},
         {"routes": {"r": {**ROUTE, "bucket": ["x", "y-*"], "phase": "target", "fallbacks": []}}},
         {"default": {"backend": "caller"}},
@@ -94,9 +89,3 @@ def test_invalid(document: Any):
     assert not VALIDATOR.is_valid(document)
     with pytest.raises(ConfigurationError):
         check(document)
-
-
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-@given(generated.configurations())
-def test_what_is_loaded_is_valid(configuration: Configuration):
-    VALIDATOR.validate(to_document(configuration))
