@@ -26,6 +26,7 @@ __all__ = [
     "load",
 ]
 
+# No module of this package has the name of what is public: importing it would put the module there instead.
 # msgspec, and the classes made with it, only for those who have a configuration.
 _MODULES = {"check": "validation", "json_schema": "schema", "Secret": "secret"}
 

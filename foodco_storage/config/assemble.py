@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from foodco_storage.config.load import FILE_VARIABLE
-from foodco_storage.config.model import SECRETS, Configuration, to_document
+from foodco_storage.config.model import SECRETS, Configuration
 from foodco_storage.config.overlay import overlay
+from foodco_storage.config.plain import joined, plain
 from foodco_storage.config.validation import check
 from foodco_storage.errors import ConfigurationError, Problem
 
@@ -23,68 +24,65 @@ def assemble(source: Any, environ: Mapping[str, str]) -> Configuration:
     Raises:
         ConfigurationError: with every mistake.
     """
-    try:
-        return _assemble(source, environ)
-    except RecursionError:
-        problem = Problem(
-            str(source) if isinstance(source, Path) else "", "holds too many tables or lists inside each other"
-        )
-    raise ConfigurationError([problem])
-
-
-def _assemble(source: Any, environ: Mapping[str, str]) -> Configuration:
     problems: list[Problem] = []
-    document = to_document(_parsed(source, environ) if isinstance(source, Path) else source or {})
-    if isinstance(document, dict):
-        plaintext = list(_plaintext(document)) if isinstance(source, Path) else []
-        overlay(document, environ, problems)
-        # Afterwards, since the overlay may insist.
-        problems += (problem for backend, problem in plaintext if not _insisted(document, backend))
-    return check(_resolved(document, "", environ, problems), problems)
+    document = _parsed(source, environ) if isinstance(source, Path) else {} if source is None else source
+    document = plain(document, "", problems)
+    if not isinstance(document, dict):
+        return check(document, problems)
+    if isinstance(source, Path):
+        _refuse_plaintext(document, problems)
+    origins = overlay(document, environ, problems)
+    document = _resolved(document, "", environ, problems)
+    try:
+        return check(document, problems)
+    except ConfigurationError as error:
+        found = [_with_variable(problem, origins) for problem in error.problems]
+        raise ConfigurationError(found) from None
+
+
+def _with_variable(problem: Problem, origins: Mapping[str, str]) -> Problem:
+    """A problem with what a variable has set names the variable, and then the key."""
+    for path, variable in origins.items():
+        if problem.path == path or problem.path.startswith((f"{path}.", f"{path}[")):
+            return Problem(variable, f"{problem.path} {problem.message}")
+    return problem
 
 
 def _parsed(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        problem = Problem(str(path), f"is not TOML: {error}")
     except UnicodeDecodeError as error:
         problem = Problem(str(path), f"is not UTF-8: {error.reason} at byte {error.start}")
     except OSError as error:
-        named = f" (named by {FILE_VARIABLE})" if path == Path(environ.get(FILE_VARIABLE, "")) else ""
+        named = f" (named by {FILE_VARIABLE})" if environ.get(FILE_VARIABLE) == str(path) else ""
         problem = Problem(str(path), f"can't be read{named}: {error.strerror}")
-    except ValueError as error:
-        # Beside TOML's own errors: a number with thousands of digits, and a path that can't be one.
-        problem = Problem(str(path), f"is not TOML: {error}")
+    except (ValueError, RecursionError):  # a null byte in the path, a number of thousands of digits, deep nesting
+        problem = Problem(str(path), "can't be read: not a path, or a number too long, or tables too deep")
     raise ConfigurationError([problem])
 
 
-def _plaintext(document: Mapping[str, Any]) -> Iterator[tuple[str, Problem]]:
-    """The secrets that stand in a file themselves, each with the name of its backend."""
+def _refuse_plaintext(document: Mapping[str, Any], problems: list[Problem]) -> None:
     backends = document.get("backends")
-    for name, backend in backends.items() if isinstance(backends, dict) else ():
-        for key in SECRETS if isinstance(backend, dict) else ():
+    for name, backend in backends.items() if isinstance(backends, Mapping) else ():
+        if not isinstance(backend, Mapping) or backend.get("allow_plaintext_secrets") is True:
+            continue
+        for key in SECRETS:
             value = backend.get(key)
             if isinstance(value, str) and not _REFERENCE.fullmatch(value):
                 message = (
-                    "stands in the file in plain text; write a reference as in '${CEPH_SECRET_ACCESS_KEY}', or use profile "
-                    "(allow_plaintext_secrets = true accepts it)"
+                    "stands in the file in plain text; write a reference as in '${CEPH_SECRET_ACCESS_KEY}', or use "
+                    "profile (allow_plaintext_secrets = true accepts it)"
                 )
-                yield name, Problem(f"backends.{name}.{key}", message)
-
-
-def _insisted(document: Mapping[str, Any], name: str) -> bool:
-    backends = document["backends"]
-    backend = backends.get(name) if isinstance(backends, dict) else None
-    return isinstance(backend, dict) and backend.get("allow_plaintext_secrets") is True
+                problems.append(Problem(joined(joined("backends", name), key), message))
 
 
 def _resolved(value: Any, path: str, environ: Mapping[str, str], problems: list[Problem]) -> Any:
     """The document with `${NAME}` replaced by what the environment says."""
     if isinstance(value, dict):
-        return {
-            name: _resolved(inner, f"{path}.{name}" if path else str(name), environ, problems)
-            for name, inner in value.items()
-        }
+        return {name: _resolved(inner, joined(path, name), environ, problems) for name, inner in value.items()}
     if isinstance(value, list):
         return [_resolved(inner, f"{path}[{number}]", environ, problems) for number, inner in enumerate(value)]
     if not isinstance(value, str):

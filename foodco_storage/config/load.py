@@ -57,14 +57,14 @@ def load(
 
 
 def _named(source: Any, environ: Mapping[str, str]) -> Path | None:
-    name = source if source is not None else environ.get(FILE_VARIABLE)
-    return Path(name) if name else None
+    if source is not None:
+        return Path(source)
+    return Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None
 
 
 def _conventional(environ: Mapping[str, str]) -> Path | None:
-    # Never the working directory: whoever may write there would decide where the data goes.
     home = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
-    # Relative ones are to be ignored (https://specifications.freedesktop.org/basedir-spec/latest/).
-    places = [Path(place) for place in (home, "/etc") if os.path.isabs(place)]  # noqa: PTH117 - not yet a path
-    # Not `Path.is_file`, which raises where another user's home may not be looked into.
-    return next((place / _FILE for place in places if os.path.isfile(place / _FILE)), None)  # noqa: PTH113
+    # Never the working directory, so no relative path either: whoever may write there would decide where the data goes.
+    places = [Path(place, _FILE) for place in (home, "/etc") if Path(place).is_absolute()]
+    # os.path's, because Path's raises where a directory may not be entered, as /root for a service.
+    return next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113

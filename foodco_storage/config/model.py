@@ -5,8 +5,7 @@ These classes are the one source of the validation, of the JSON schema and of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 from msgspec.structs import force_setattr
@@ -14,16 +13,13 @@ from msgspec.structs import force_setattr
 from foodco_storage.config.secret import Secret
 
 CALLER = "caller"
-"""The backend that a caller's own arguments, or boto3's defaults, resolve to. Reserved: it can be named, not defined."""
-
-SECRETS = ("access_key_id", "secret_access_key", "session_token")
-"""The keys of a backend that must not be seen."""
+"""The backend that a caller's own arguments, or boto3's defaults, resolve to: it can be named, not defined."""
 
 Preset: TypeAlias = Literal["aws", "ceph", "s3"]
 Phase: TypeAlias = Literal["source", "backfill", "cutover", "drain", "target"]
 Checksums: TypeAlias = Literal["when_supported", "when_required"]
-# A year at most: sockets and locks can't wait for ever longer, let alone `inf`.
-Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=31_536_000)]
+# A day: beyond any use, and below what a socket refuses.
+Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=86400)]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Verify: TypeAlias = bool | str
 Buckets: TypeAlias = str | list[str]
@@ -88,10 +84,10 @@ class Backend(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     breaker: Annotated[Breaker, _is("the circuit breaker")] = field(default_factory=Breaker)
 
     def __post_init__(self) -> None:
-        # Objects in code are validated later, and may be shown before.
+        # A key that code gave as a string must not show in this object's repr.
         for name in SECRETS:
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, Secret):
+            value: object = getattr(self, name)
+            if isinstance(value, str):
                 force_setattr(self, name, Secret(value))
 
 
@@ -148,13 +144,4 @@ NOT_IN_THIS_VERSION: dict[str, str] = {
 
 PHASES_NOT_IN_THIS_VERSION = frozenset({"backfill", "cutover", "drain"})
 
-
-def to_document(value: Any) -> Any:
-    """Objects, or a mapping, as plain dicts and lists of their own; only for what stays inside this package: secrets show."""
-    if isinstance(value, Struct):
-        return {name: to_document(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, Mapping):
-        return {name: to_document(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_document(inner) for inner in value]
-    return value.reveal() if isinstance(value, Secret) else value
+SECRETS = ("access_key_id", "secret_access_key", "session_token")

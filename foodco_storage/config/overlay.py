@@ -1,8 +1,9 @@
-"""What the environment says over a configuration: one variable for one key."""
+"""What `FOODCO_STORAGE__...` variables lay over a document."""
 
 from __future__ import annotations
 
 import json
+import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -12,113 +13,115 @@ import msgspec
 
 from foodco_storage.config.load import OVERLAY_PREFIX
 from foodco_storage.config.model import Configuration
+from foodco_storage.config.plain import joined, plain
 from foodco_storage.config.read import unknown
 from foodco_storage.errors import Problem
 
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+def overlay(document: dict[str, Any], environ: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:
+    """Set in a document what the environment says.
+
+    Returns:
+        The variable that each path was set by.
+    """
+    origins: dict[str, str] = {}
+    # Shorter names first: a variable for a key wins over one for the table that holds it.
+    for variable in sorted(environ, key=lambda name: (name.count("__"), name)):
+        if variable.startswith(OVERLAY_PREFIX):
+            path = _set(document, variable, environ[variable], problems)
+            if path is not None:
+                origins[path] = variable
+    return origins
 
 
-def overlay(document: dict[str, Any], environ: Mapping[str, str], problems: list[Problem]) -> None:
-    """Put every `FOODCO_STORAGE__...` variable into the document."""
-    variables = [
-        (variable.removeprefix(OVERLAY_PREFIX).split("__"), variable)
-        for variable in environ
-        if variable.startswith(OVERLAY_PREFIX)
-    ]
-    # A whole table before the keys in it.
-    for parts, variable in sorted(variables, key=lambda item: (len(item[0]), item[1])):
-        _set(document, parts, environ[variable], variable, problems)
-
-
-def _set(document: dict[str, Any], parts: list[str], value: str, variable: str, problems: list[Problem]) -> None:
-    """Put one variable into the document; names are matched without regard to case and to `-` against `_`."""
+def _set(document: dict[str, Any], variable: str, value: str, problems: list[Problem]) -> str | None:
+    """Put one variable where it belongs; its path, or None and a problem."""
+    parts = variable.removeprefix(OVERLAY_PREFIX).split("__")
     table: Any = document
-    path: list[str] = []
     kind: Any = Configuration
-    for part in parts:
-        if not isinstance(table, dict) or not _is_table(kind):
-            problems.append(Problem(variable, f"{'.'.join(path)} is no table"))
-            return
-        fields = _fields(kind)
-        names = [name for name in fields or table if isinstance(name, str) and _folded(name) == _folded(part)]
-        name = names[0] if names else part.lower()
-        where = ".".join([*path, name])
-        if len(names) > 1:
-            problems.append(Problem(variable, f"may mean {' or '.join(map(repr, names))}"))
-            return
-        if fields and not names:
-            problems.append(Problem(variable, f"{where}: {unknown(name, where, fields)}"))
-            return
-        path.append(name)
-        kind = fields[name] if fields else _entry(kind)
-        table = table.get(name, {})
-    table = document
-    for name in path[:-1]:
-        table = table.setdefault(name, {})
-    table[path[-1]] = _typed(value, kind)
+    path = ""
+    for number, part in enumerate(parts):
+        below = _keys(kind)
+        if below is None or not isinstance(table, dict):
+            problems.append(Problem(variable, f"{path} is no table"))
+            return None
+        if not part:
+            problems.append(Problem(variable, "has an empty name between double underscores"))
+            return None
+        name = next((name for name in (*table, *below) if _folded(name) == _folded(part)), part.lower())
+        where = joined(path, name)
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            if name not in below:
+                problems.append(Problem(variable, f"{where}: {unknown(name, where, below)}"))
+                return None
+            kind = below[name]
+        else:
+            kind = typing.get_args(kind)[1]
+        path = where
+        if number == len(parts) - 1:
+            table[name] = _typed(value, kind, variable, problems)
+        else:
+            # A key that can hold no table stays as it is; the next turn tells.
+            table = table.setdefault(name, {}) if _keys(kind) is not None else None
+    return path
 
 
 def _folded(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
+def _keys(kind: Any) -> dict[str, Any] | None:
+    """The keys of a table, with their types; empty where names are free, None for what is no table."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return {field.name: _leaves(field.type)[0] if _is_table(field.type) else field.type for field in _fields(kind)}
+    return {} if _is_table(kind) else None
+
+
+def _fields(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(struct)
+
+
 def _is_table(kind: Any) -> bool:
-    return typing.get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, msgspec.Struct))
+    leaf = _leaves(kind)[0]
+    return typing.get_origin(leaf) is dict or (isinstance(leaf, type) and issubclass(leaf, msgspec.Struct))
 
 
-def _fields(kind: Any) -> dict[str, Any]:
-    """The keys of a table and their types; empty for one whose keys are names of the user's choice."""
-    return {} if typing.get_origin(kind) is dict else {f.name: _bare(f.type) for f in msgspec.structs.fields(kind)}
+def _leaves(kind: Any) -> list[Any]:
+    """The types that a union offers, without descriptions and bounds."""
+    origin = typing.get_origin(kind)
+    if origin is typing.Annotated:
+        return _leaves(typing.get_args(kind)[0])
+    if origin in (typing.Union, types.UnionType):
+        return [leaf for part in typing.get_args(kind) for leaf in _leaves(part)]
+    return [kind]
 
 
-def _entry(kind: Any) -> Any:
-    return _bare(typing.get_args(kind)[1])
-
-
-def _bare(kind: Any) -> Any:
-    """A type without what is said of it."""
-    return _bare(typing.get_args(kind)[0]) if typing.get_origin(kind) is typing.Annotated else kind
-
-
-def _leaves(kind: Any) -> set[Any]:
-    """The types that a value may have."""
-    kind = _bare(kind)
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return {leaf for part in typing.get_args(kind) for leaf in _leaves(part)}
-    return {typing.get_origin(kind) or kind}
-
-
-def _typed(value: str, kind: Any) -> Any:
-    """The value as the key's type wants it: lists and tables are JSON, or for lists names with commas between them.
-
-    What is none is left as it is, for the validation to tell.
-    """
+def _typed(value: str, kind: Any, variable: str, problems: list[Problem]) -> Any:
+    """The value as the key wants it; a string that does not fit stays one, for the validation to name."""
     leaves = _leaves(kind)
-    if _is_table(kind):
-        return _json(value, dict)
-    if list in leaves:
-        return _names(value, one=str in leaves)
-    if bool in leaves and value.lower() in _BOOLEANS:
-        return _BOOLEANS[value.lower()]
-    for number in leaves & {int, float}:
-        try:
-            return number(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _json(value: str, kind: type) -> Any:
-    try:
-        parsed = json.loads(value)
-    except (ValueError, RecursionError):
+    is_list = any(typing.get_origin(leaf) is list for leaf in leaves)
+    if is_list or _is_table(kind):
+        parsed = plain(_parsed(value), variable, problems)
+        if isinstance(parsed, list if is_list else dict):
+            return parsed
+        if is_list and ("," in value or str not in leaves):
+            return [part.strip() for part in value.split(",") if part.strip()]
         return value
-    return parsed if isinstance(parsed, kind) else value
+    if str in leaves and bool in leaves:  # a path, or a switch: `1` could be either, the words can't
+        return {"true": True, "false": False}.get(value.lower(), value)
+    number = next((number for number in (bool, int, float) if number in leaves), str)
+    try:
+        return msgspec.convert(value, number, strict=False)
+    except msgspec.ValidationError:
+        return value
 
 
-def _names(value: str, *, one: bool) -> Any:
-    parsed = _json(value, list)
-    if isinstance(parsed, list):
-        return parsed
-    names = [part.strip() for part in value.split(",") if part.strip()]
-    return names[0] if one and len(names) == 1 else names
+def _parsed(value: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -12,40 +11,52 @@ from typing import Any
 import msgspec
 
 from foodco_storage.config.model import NOT_IN_THIS_VERSION, Configuration
+from foodco_storage.config.plain import joined
 from foodco_storage.config.secret import Secret
 from foodco_storage.errors import Problem
 
-_UNREADABLE: Any = object()
-"""Stands for a value with a mistake in it, that has been told."""
+_KINDS = {
+    dict: "a table",
+    list: "an array",
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a float",
+    type(None): "nothing",
+}
 
-_INDEX = re.compile(r" - at `\$(\[\d+\])`")
 
+def read(document: Any, problems: list[Problem]) -> Configuration | None:
+    """Read a document; what can't be read is told, and stands empty or at its default in the answer.
 
-def read(document: Any, problems: list[Problem]) -> Configuration:
-    """Read a document; what can't be read is told, and left at its default."""
+    So everything else can be checked too; None only where there is no document at all.
+    """
     value = _struct(Configuration, document, "", problems)
-    return value if isinstance(value, Configuration) else Configuration()
+    return value if isinstance(value, Configuration) else None
 
 
 def _struct(struct: type[msgspec.Struct], table: Any, path: str, problems: list[Problem]) -> Any:
-    """Msgspec stops at the first mistake; so each field is converted alone, and all mistakes are told at once."""
-    fields = {field.name: field for field in msgspec.structs.fields(struct)}
-    required = [name for name, field in fields.items() if field.required]
+    # msgspec stops at the first mistake; so each value is converted alone, and all mistakes are told at once.
     if not isinstance(table, Mapping):
-        problems.append(_no_table(table, path))
-        # Its name is known all the same: who refers to it makes no mistake.
-        return _UNREADABLE if required else struct()
+        problems.append(Problem(path, f"must be a table, not {_kind(table)}"))
+        return None
+    fields = {field.name: field for field in msgspec.structs.fields(struct)}
     values: dict[str, Any] = {}
     for name, value in table.items():
-        where = f"{path}.{name}" if path else str(name)
-        if name in fields:
-            values[name] = _value(_bare(fields[name].type), value, where, problems)
-        else:
-            problems.append(Problem(where, unknown(str(name), where, fields)))
-    problems += (Problem(f"{path}.{name}", "is missing, and has no default") for name in required if name not in table)
-    # What could not be read is left at its default, so that the rest can be checked too.
-    values = {name: value for name, value in values.items() if value is not _UNREADABLE}
-    return struct(**values) if all(name in values for name in required) else _UNREADABLE
+        where = joined(path, name)
+        if name not in fields:
+            problems.append(Problem(where, unknown(name, where, fields)))
+            continue
+        before = len(problems)
+        read_value = _value(_bare(fields[name].type), value, where, problems)
+        if read_value is not None or len(problems) == before:
+            values[name] = read_value
+    for name, field in fields.items():
+        if field.required and name not in values:
+            if name not in table:
+                problems.append(Problem(joined(path, name), "is missing, and has no default"))
+            values[name] = ""
+    return struct(**values)
 
 
 def _value(kind: Any, value: Any, path: str, problems: list[Problem]) -> Any:
@@ -53,30 +64,29 @@ def _value(kind: Any, value: Any, path: str, problems: list[Problem]) -> Any:
         return _struct(kind, value, path, problems)
     if typing.get_origin(kind) is dict:
         return _entries(_bare(typing.get_args(kind)[1]), value, path, problems)
+    if isinstance(value, list) and (inner := _item(kind)) is not None:
+        items = [_value(inner, item, f"{path}[{number}]", problems) for number, item in enumerate(value)]
+        return [item for item in items if item is not None]
     try:
         return msgspec.convert(value, kind, dec_hook=_decode)
-    except msgspec.ValidationError as error:
-        index = _INDEX.search(str(error))
-        problems.append(Problem(f"{path}{index[1]}" if index else path, _told(str(error), value, kind)))
-        return _UNREADABLE
+    except (ValueError, OverflowError) as error:  # not only msgspec's: text that is no Unicode fails otherwise
+        problems.append(Problem(path, _told(error, value, kind)))
+        return None
 
 
 def _entries(kind: Any, table: Any, path: str, problems: list[Problem]) -> Any:
-    """A table whose keys are names of the user's choice."""
+    """A table of free names. One that can't be read is empty: others may refer to its name, which is there."""
     if not isinstance(table, Mapping):
-        problems.append(_no_table(table, path))
-        return _UNREADABLE
+        problems.append(Problem(path, f"must be a table, not {_kind(table)}"))
+        return None
     entries = {}
     for name, value in table.items():
-        if isinstance(name, str):
-            entries[name] = _value(kind, value, f"{path}.{name}", problems)
-        else:
-            problems.append(Problem(f"{path}.{name}", f"a name must be a string, not {_kind(name)}"))
-    return {name: entry for name, entry in entries.items() if entry is not _UNREADABLE}
-
-
-def _no_table(value: Any, path: str) -> Problem:
-    return Problem(path, f"must be a table, not {_kind(value)}")
+        entry = _value(kind, value, joined(path, name), problems)
+        if entry is None and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            entry = _struct(kind, {}, joined(path, name), [])
+        if entry is not None:
+            entries[name] = entry
+    return entries
 
 
 def _decode(kind: Any, value: Any) -> Any:
@@ -85,22 +95,33 @@ def _decode(kind: Any, value: Any) -> Any:
             return value
         if isinstance(value, str):
             return Secret(value)
-        raise ValueError("Expected `str`")
+        raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
     raise NotImplementedError(kind)
 
 
 def _bare(kind: Any) -> Any:
-    """A type without its description, and without a description inside an optional one."""
-    return typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated and _is_table(kind) else kind
-
-
-def _is_table(kind: Any) -> bool:
+    """The type of a table, a list or a dictionary without its description; others keep theirs, with the bounds."""
+    if typing.get_origin(kind) is not typing.Annotated:
+        return kind
     inner = typing.get_args(kind)[0]
-    return typing.get_origin(inner) is dict or (isinstance(inner, type) and issubclass(inner, msgspec.Struct))
+    is_container = typing.get_origin(inner) in (dict, list) or isinstance(inner, type)
+    return inner if is_container and inner not in (int, float) else kind
+
+
+def _item(kind: Any) -> Any:
+    """The type of a list's items; None for what can't be a list."""
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is list:
+        return parts[0]
+    if origin is typing.Annotated:
+        return _item(parts[0])
+    if origin in (typing.Union, types.UnionType):
+        return next((item for part in parts if (item := _item(part)) is not None), None)
+    return None
 
 
 def unknown(name: str, path: str, known: Iterable[str]) -> str:
-    """What is wrong with a key that isn't there."""
+    """Why there is no such key: a feature that is to come, or a mistake."""
     for pattern, feature in NOT_IN_THIS_VERSION.items():
         if _matches(path, pattern):
             return f"{feature}: not available in this version of foodco_storage; leave the table out"
@@ -114,29 +135,28 @@ def _matches(path: str, pattern: str) -> bool:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'ceph'?`, or else what there is to choose from."""
-    names = sorted(set(known))
+    names = sorted(known)
+    return _close(name, names) or (f"; there are: {', '.join(names)}" if names else "")
+
+
+def _close(name: str, names: list[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there are: {', '.join(names)}" if names else ""
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _kind(value: Any) -> str:
-    return f"a {type(value).__name__}"
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
-def _told(message: str, value: Any, kind: Any) -> str:
-    """Msgspec's message with the fix in it, and without the value of a secret."""
+def _told(error: Exception, value: Any, kind: Any) -> str:
+    """What msgspec said, with the fix in it; the value only where it can't be a secret."""
     choices = _choices(kind)
     if choices and isinstance(value, str):
         return f"{value!r} is none of {', '.join(map(repr, choices))}{_close(value, choices)}"
-    # TOML has no null.
-    return (message[0].lower() + message[1:].partition(" - at ")[0]).replace(" | null", "")
-
-
-def _close(value: str, choices: list[str]) -> str:
-    close = difflib.get_close_matches(value, choices, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    if not isinstance(error, msgspec.ValidationError):
+        return "is not valid here"
+    message = str(error).partition(" - at ")[0].replace(" | null", "")
+    return message[0].lower() + message[1:]
 
 
 def _choices(kind: Any) -> list[str]:

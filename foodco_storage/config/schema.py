@@ -13,7 +13,7 @@ from foodco_storage.config.secret import Secret
 def json_schema() -> dict[str, Any]:
     """The schema (JSON Schema 2020-12) of the file, with the description of every key.
 
-    Example: `foodco-storage config schema > foodco_storage.schema.json`, and `#:schema ./foodco_storage.schema.json` at the
+    Example: written to `foodco_storage.schema.json`, and named by `#:schema ./foodco_storage.schema.json` at the
     top of the TOML file, for editors with Taplo.
     """
     schema = msgspec.json.schema(Configuration, schema_hook=_of_our_types)

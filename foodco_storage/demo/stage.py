@@ -94,7 +94,7 @@ def stage(*, ceph: bool) -> Iterator[Stage]:
     """
     with ExitStack() as stack:
         s3 = stack.enter_context(MotoStore()).server
-        primary = stack.enter_context(CephCluster() if ceph else MotoStore()).server
+        primary = (stack.enter_context(CephCluster()) if ceph else stack.enter_context(MotoStore())).server
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="foodco-demo-")))
         path = folder / "storage.toml"
         path.write_text(_CONFIGURATION.format(s3=s3, ceph=primary, bucket=BUCKET, source_bucket=SOURCE_BUCKET))
@@ -107,10 +107,10 @@ def stage(*, ceph: bool) -> Iterator[Stage]:
                 DEMO_CEPH_SECRET=primary.secret_access_key,
             )
         )
-        clients = [_plain_client(s3), _plain_client(primary)]
-        clients[0].create_bucket(Bucket=SOURCE_BUCKET)
-        clients[1].create_bucket(Bucket=BUCKET)
-        yield Stage(*clients, "Ceph" if ceph else "moto", path)
+        started = Stage(_plain_client(s3), _plain_client(primary), "Ceph" if ceph else "moto", path)
+        started.s3.create_bucket(Bucket=SOURCE_BUCKET)
+        started.primary.create_bucket(Bucket=BUCKET)
+        yield started
 
 
 def load(client: Any, files: list[Document], done: Callable[[int], None]) -> None:
