@@ -60,7 +60,12 @@ def _step(bars: Progress, name: str, total: int, work: Callable[[Callable[[int],
 
 def _table(tally: Tally) -> Table:
     table = Table(title="Who served what")
-    for heading, justify in (("the service did", "left"), ("served by", "left"), ("operations", "right"), ("bytes", "right")):
+    for heading, justify in (
+        ("the service did", "left"),
+        ("served by", "left"),
+        ("operations", "right"),
+        ("bytes", "right"),
+    ):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for (what, backend), count in sorted(tally.operations.items()):
         table.add_row(what, backend, f"{count:,}", f"{tally.sizes[what, backend]:,}")

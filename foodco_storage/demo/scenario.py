@@ -21,7 +21,7 @@ _NEW = 20
 """So many documents are published anew, revised, archived and downloaded."""
 
 
-class DemoFailed(Exception):  # noqa: N818 - what the demo says when the library did not keep its word
+class DemoFailed(RuntimeError):  # noqa: N818 - what the demo says when the library did not keep its word
     """Something was not as it must be."""
 
 

@@ -1,0 +1,70 @@
+"""One fresh process that measures: cells next to each other, round by round.
+
+Reads what to do from stdin and writes its samples to stdout, both JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from benchmarks.cells import BOTO3, Cell, library_cells
+from benchmarks.peers import peer_cells
+from benchmarks.stores import Sizes
+
+# An operation of a round is repeated as often as takes some 10 ms: short enough that a disturbance hits whole rounds,
+# which the median leaves out, long enough for the clock.
+_REPEATS = {"get": 10, "head": 10, "put": 10}
+
+
+def main() -> None:
+    """Measure what stdin asks for."""
+    task = json.load(sys.stdin)
+    sizes = Sizes(**task["sizes"])
+    cells = library_cells(task["endpoint_url"], sizes)
+    if task["peers"]:
+        cells = [cell for cell in cells if cell.name == BOTO3] + peer_cells(task["endpoint_url"])
+    json.dump(measure(cells, task["rounds"]), sys.stdout)
+
+
+def measure(cells: Sequence[Cell], rounds: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Samples of every operation, cell and round."""
+    samples = []
+    for operation, count in rounds.items():
+        doing = [cell for cell in cells if operation in cell.actions]
+        for cell in doing:
+            for _ in range(3):
+                cell.actions[operation]()
+        for number in range(count):
+            for cell in in_turn(doing, number):
+                sample = _sample(cell.actions[operation], _REPEATS.get(operation, 1))
+                samples.append({"operation": operation, "cell": cell.name, "round": number, **sample})
+    return samples
+
+
+def in_turn(cells: Sequence[Cell], number: int) -> list[Cell]:
+    """The order of a round: everyone comes first as often as last, and after everyone else."""
+    if not cells:
+        return []
+    first = number // 2 % len(cells)
+    order = [*cells[first:], *cells[:first]]
+    return order[::-1] if number % 2 else order
+
+
+def _sample(action: Callable[[], Any], repeats: int) -> dict[str, Any]:
+    clock = time.perf_counter_ns
+    latencies = []
+    cpu = time.process_time_ns()
+    for _ in range(repeats):
+        start = clock()
+        action()
+        latencies.append(clock() - start)
+    cpu = time.process_time_ns() - cpu
+    return {"cpu_ns": cpu / repeats, "wall_ns": sum(latencies) / repeats, "latencies_ns": latencies}
+
+
+if __name__ == "__main__":
+    main()

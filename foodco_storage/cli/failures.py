@@ -1,0 +1,46 @@
+"""Errors as messages: a traceback is for mistakes of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from foodco_storage.errors import ConfigurationError, StorageError
+
+P = ParamSpec("P")
+
+FAILED = 2
+"""Exit code when a command could not do what it was asked."""
+
+
+def explained(command: Callable[P, None]) -> Callable[P, None]:
+    """A command whose expected errors end it with a message and exit code 2."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                _tell(str(problem))
+        except (StorageError, BotoCoreError, ClientError, OSError) as error:
+            _tell(str(error))
+        except RuntimeError as error:
+            # What the local stores and the demo raise: their messages say what is missing.
+            if type(error) is RuntimeError:
+                raise
+            _tell(str(error))
+        else:
+            return
+        raise typer.Exit(FAILED)
+
+    return run
+
+
+def _tell(message: str) -> None:
+    Console(stderr=True).print(f"[bold red]error[/] {message}", soft_wrap=True, highlight=False)
