@@ -41,7 +41,7 @@ CAPABILITIES = MappingProxyType(
 )
 """Name and meaning of every capability."""
 
-_CEPH_HAS = {"conditional_put", "put_if_match"}
+_CEPH_HAS = {"conditional_put", "put_if_match", "delete_objects_without_md5"}
 
 PRESET_CAPABILITIES: Mapping[str, Mapping[str, bool]] = MappingProxyType(
     {

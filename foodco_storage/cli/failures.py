@@ -25,6 +25,9 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
+        except typer.Exit:
+            # A RuntimeError too, but it only carries the exit code.
+            raise
         except ConfigurationError as error:
             for problem in error.problems:
                 _tell(str(problem))

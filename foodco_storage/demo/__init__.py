@@ -1,4 +1,4 @@
-"""`foodco-storage demo`: a service that reads from "S3" and writes to the primary, on this machine, with every byte checked."""
+"""`foodco-storage demo`: a service reads from "S3" and writes to the primary, on this machine, every byte checked."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProxyConnectionError,
     ReadTimeoutError,
-    ResponseParserError,
 )
+from botocore.parsers import ResponseParserError
 
 from foodco_storage.doctor.finding import Finding
 from foodco_storage.doctor.stores import Store

@@ -51,8 +51,17 @@ def finish_client(client: Any, name: str, backend: Backend) -> None:
     if backend.profile is not None:
         # Not resolved to keys: what the profile gives (SSO, an assumed role) may have to be refreshed.
         client._request_signer._credentials = _profile_session(name, backend.profile).get_credentials()  # noqa: SLF001
-    known = {**PRESET_CAPABILITIES[preset_of(backend)], **configured_capabilities(backend)}
-    quirks.register(client.meta.events, {capability for capability, able in known.items() if not able})
+    quirks.register(client.meta.events, _lacks(backend))
+
+
+def _lacks(backend: Backend) -> set[str]:
+    """What requests have to be repaired for, without asking the store."""
+    known = dict(PRESET_CAPABILITIES[preset_of(backend)])
+    if preset_of(backend) != "aws":
+        # RGW 16 needs no Content-MD5, older stores do; with it none of them goes wrong.
+        known["delete_objects_without_md5"] = False
+    known.update(configured_capabilities(backend))
+    return {capability for capability, able in known.items() if not able}
 
 
 def make_sibling(
