@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,10 @@ def assemble(source: Any, environ: Mapping[str, str]) -> Configuration:
     document = plain(document, "", problems)
     if not isinstance(document, dict):
         return check(document, problems)
-    if isinstance(source, Path):
-        _refuse_plaintext(document, problems)
+    plaintext = list(_plaintext(document)) if isinstance(source, Path) else []
     origins = overlay(document, environ, problems)
+    # Found before, since a variable does not take a secret out of the file; told after, since one may accept it.
+    problems += (problem for backend, problem in plaintext if not _accepts_plaintext(document, backend))
     document = _resolved(document, "", environ, problems)
     try:
         return check(document, problems)
@@ -57,26 +58,32 @@ def _parsed(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         problem = Problem(str(path), f"is not UTF-8: {error.reason} at byte {error.start}")
     except OSError as error:
-        named = f" (named by {FILE_VARIABLE})" if environ.get(FILE_VARIABLE) == str(path) else ""
+        by = environ.get(FILE_VARIABLE)
+        named = f" (named by {FILE_VARIABLE})" if by and path == Path(by) else ""
         problem = Problem(str(path), f"can't be read{named}: {error.strerror}")
     except (ValueError, RecursionError):  # a null byte in the path, a number of thousands of digits, deep nesting
         problem = Problem(str(path), "can't be read: not a path, or a number too long, or tables too deep")
     raise ConfigurationError([problem])
 
 
-def _refuse_plaintext(document: Mapping[str, Any], problems: list[Problem]) -> None:
+def _plaintext(document: Mapping[str, Any]) -> Iterator[tuple[str, Problem]]:
+    """The secrets that a file holds itself, each with the name of its backend."""
     backends = document.get("backends")
     for name, backend in backends.items() if isinstance(backends, Mapping) else ():
-        if not isinstance(backend, Mapping) or backend.get("allow_plaintext_secrets") is True:
-            continue
-        for key in SECRETS:
+        for key in SECRETS if isinstance(backend, Mapping) else ():
             value = backend.get(key)
             if isinstance(value, str) and not _REFERENCE.fullmatch(value):
                 message = (
                     "stands in the file in plain text; write a reference as in '${CEPH_SECRET_ACCESS_KEY}', or use "
                     "profile (allow_plaintext_secrets = true accepts it)"
                 )
-                problems.append(Problem(joined(joined("backends", name), key), message))
+                yield name, Problem(joined(joined("backends", name), key), message)
+
+
+def _accepts_plaintext(document: Mapping[str, Any], name: str) -> bool:
+    backends = document["backends"]
+    backend = backends.get(name) if isinstance(backends, Mapping) else None
+    return isinstance(backend, Mapping) and backend.get("allow_plaintext_secrets") is True
 
 
 def _resolved(value: Any, path: str, environ: Mapping[str, str], problems: list[Problem]) -> Any:

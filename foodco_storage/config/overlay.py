@@ -48,7 +48,13 @@ def _set(document: dict[str, Any], variable: str, value: str, problems: list[Pro
         if not part:
             problems.append(Problem(variable, "has an empty name between double underscores"))
             return None
-        name = next((name for name in (*table, *below) if _folded(name) == _folded(part)), part.lower())
+        names = [name for name in below or table if _folded(name) == _folded(part)]
+        if len(names) > 1:
+            problems.append(
+                Problem(variable, f"may mean {' or '.join(joined(path, name) for name in names)}; rename one")
+            )
+            return None
+        name = names[0] if names else part.lower()
         where = joined(path, name)
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             if name not in below:

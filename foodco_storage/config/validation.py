@@ -43,7 +43,14 @@ def _told_once(found: list[Problem], stage: Callable[[list[Problem]], _T]) -> _T
     result = stage(new)
     known = tuple({problem.path for problem in found})
     below = tuple(f"{path}{separator}" for path in known for separator in ".[")
-    found += [problem for problem in new if problem.path not in known and not problem.path.startswith(below)]
+    found += [
+        problem
+        for problem in new
+        if problem.path not in known
+        and not problem.path.startswith(below)
+        # A list without its unreadable items may look empty.
+        and not any(path.startswith(f"{problem.path}[") for path in known)
+    ]
     return result
 
 
