@@ -13,7 +13,9 @@ Example:
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import boto3 as _boto3
@@ -58,10 +60,25 @@ __all__ = [
 ]
 
 
+class _Module(ModuleType):
+    """Lets `boto3.DEFAULT_SESSION = None`, as tests write to be rid of a session, reach boto3 under this name too."""
+
+    @property
+    def DEFAULT_SESSION(self) -> Any:  # noqa: N802 - boto3's name
+        return _boto3.DEFAULT_SESSION
+
+    @DEFAULT_SESSION.setter
+    def DEFAULT_SESSION(self, session: Any) -> None:  # noqa: N802
+        _boto3.DEFAULT_SESSION = session
+
+
+sys.modules[__name__].__class__ = _Module
+
+
 def __getattr__(name: str) -> Any:
     if (module := _LAZY.get(name)) is not None:
         return getattr(import_module(module), name)
-    # boto3's modules (`exceptions`, `s3`, ...), and `DEFAULT_SESSION`, which changes: as they are there now.
+    # boto3's modules (`exceptions`, `s3`, ...), as they are there now.
     if not name.startswith("_") and hasattr(_boto3, name):
         return getattr(_boto3, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

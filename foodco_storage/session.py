@@ -7,7 +7,7 @@ as boto3's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
 import boto3.session
@@ -17,6 +17,7 @@ from foodco_storage.front.opening import open_client
 
 if TYPE_CHECKING:
     from foodco_storage.front.opening import StorageSource
+    from foodco_storage.front.stubs import S3Client, S3ServiceResource
 
 _default_storage: StorageSource = None
 
@@ -37,6 +38,12 @@ class Session(boto3.session.Session):  # type: ignore[misc] # boto3 is untyped
         super().__init__(*args, **kwargs)
         self._storage = storage
 
+    @overload
+    def client(
+        self, service_name: Literal["s3"] = "s3", *args: Any, storage: StorageSource = None, **kwargs: Any
+    ) -> S3Client: ...
+    @overload
+    def client(self, service_name: str, *args: Any, storage: StorageSource = None, **kwargs: Any) -> Any: ...
     def client(self, service_name: str = "s3", *args: Any, storage: StorageSource = None, **kwargs: Any) -> Any:
         """`boto3.session.Session.client`; for `s3` through the routes."""
         if service_name != "s3" or being_made():
@@ -45,6 +52,12 @@ class Session(boto3.session.Session):  # type: ignore[misc] # boto3 is untyped
             self, super().client, super().client, self._storage if storage is None else storage, args, kwargs
         )
 
+    @overload
+    def resource(
+        self, service_name: Literal["s3"] = "s3", *args: Any, storage: StorageSource = None, **kwargs: Any
+    ) -> S3ServiceResource: ...
+    @overload
+    def resource(self, service_name: str, *args: Any, storage: StorageSource = None, **kwargs: Any) -> Any: ...
     def resource(self, service_name: str = "s3", *args: Any, storage: StorageSource = None, **kwargs: Any) -> Any:
         """`boto3.session.Session.resource`; for `s3` through the routes."""
         if service_name != "s3":
@@ -64,15 +77,25 @@ def setup_default_session(*, storage: StorageSource = None, **kwargs: Any) -> No
     _default_storage = storage
 
 
+@overload
+def client(
+    service_name: Literal["s3"] = "s3", *args: Any, storage: StorageSource = None, **kwargs: Any
+) -> S3Client: ...
+
+
+@overload
+def client(service_name: str, *args: Any, storage: StorageSource = None, **kwargs: Any) -> Any: ...
+
+
 def client(service_name: str = "s3", *args: Any, storage: StorageSource = None, **kwargs: Any) -> Any:
     """`boto3.client`; an S3 client, which is also the default, goes through the routes of a configuration.
 
     Args:
         service_name: as in boto3. A service other than S3 is plain boto3.
+        *args: boto3's.
         storage: the configuration: a `Configuration`, a mapping of its shape or a path; None to look for one.
-
-    The other arguments are boto3's. `endpoint_url` or credentials among them say which store to talk to: then only routes
-    whose primary is `caller` apply.
+        **kwargs: boto3's. `endpoint_url` or credentials among them say which store to talk to: then only routes whose
+            primary is `caller` apply.
 
     Returns:
         A real botocore client.
@@ -85,11 +108,23 @@ def client(service_name: str = "s3", *args: Any, storage: StorageSource = None, 
         s3.get_object(Bucket="foodco-images", Key="pizza.jpg")["Body"].read()
     """
     session = boto3._get_default_session()  # noqa: SLF001 - the session that `mock_aws` resets
+    storage = _default_storage if storage is None else storage
     if service_name != "s3":
         return session.client(service_name, *args, **kwargs)
-    return open_client(
-        session, session.client, session.client, _default_storage if storage is None else storage, args, kwargs
-    )
+    if isinstance(session, Session):
+        # Its `client` would put routes behind the siblings as well.
+        return session.client(service_name, *args, storage=storage, **kwargs)
+    return open_client(session, session.client, session.client, storage, args, kwargs)
+
+
+@overload
+def resource(
+    service_name: Literal["s3"] = "s3", *args: Any, storage: StorageSource = None, **kwargs: Any
+) -> S3ServiceResource: ...
+
+
+@overload
+def resource(service_name: str, *args: Any, storage: StorageSource = None, **kwargs: Any) -> Any: ...
 
 
 def resource(service_name: str = "s3", *args: Any, storage: StorageSource = None, **kwargs: Any) -> Any:
@@ -101,8 +136,9 @@ def resource(service_name: str = "s3", *args: Any, storage: StorageSource = None
         foodco_storage.resource().Object("foodco-images", "pizza.jpg").download_file("pizza.jpg")
     """
     session = boto3._get_default_session()  # noqa: SLF001 - the session that `mock_aws` resets
+    storage = _default_storage if storage is None else storage
     if service_name != "s3":
         return session.resource(service_name, *args, **kwargs)
-    return open_client(
-        session, session.resource, session.client, _default_storage if storage is None else storage, args, kwargs
-    )
+    if isinstance(session, Session):
+        return session.resource(service_name, *args, storage=storage, **kwargs)
+    return open_client(session, session.resource, session.client, storage, args, kwargs)

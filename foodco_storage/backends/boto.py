@@ -76,8 +76,12 @@ class BotoBackend:
             else:
                 breaker.succeeded()
             raise
-        except (BotoConnectionError, HTTPClientError):
-            breaker.failed()
+        except (BotoConnectionError, HTTPClientError) as error:
+            # Its bare class stands for anything else that was raised on the way, as by the caller's own file.
+            if type(error) is HTTPClientError:
+                breaker.released()
+            else:
+                breaker.failed()
             raise
         except BaseException:
             # Nothing was learnt about the store: a wrong parameter, missing credentials, an interrupt.
@@ -143,9 +147,11 @@ class BotoBackend:
                 return Deleted(self.name, error)
             # A HEAD has no body to tell NoSuchKey by; only an S3 store puts its request id on the answer.
             head = request.operation == "HeadObject"
-            if code in _NOT_THERE or (head and _has_request_id(headers)):
+            # Without headers it never was on a network: botocore's Stubber made it.
+            believed = "HTTPHeaders" not in metadata or (head and _has_request_id(headers))
+            if code in _NOT_THERE or believed:
                 return NotThere(self.name, error)
-            if code == "404":
+            if code in {"", "404"}:
                 return None if head else Unavailable(self.name, _not_s3(self.name, request, error))
         if _is_outage(error):
             return Unavailable(self.name, error)

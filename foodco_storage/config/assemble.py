@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from foodco_storage.config.load import FILE_VARIABLE
-from foodco_storage.config.model import SECRETS, Configuration
+from foodco_storage.config.model import REFERENCE, SECRETS, Configuration
 from foodco_storage.config.overlay import overlay
 from foodco_storage.config.plain import joined, plain
 from foodco_storage.config.validation import check
 from foodco_storage.errors import ConfigurationError, Problem
-
-_REFERENCE = re.compile(r"\$\{([^}]*)\}")
 
 
 def assemble(source: Any, environ: Mapping[str, str]) -> Configuration:
@@ -72,7 +70,7 @@ def _plaintext(document: Mapping[str, Any]) -> Iterator[tuple[str, Problem]]:
     for name, backend in backends.items() if isinstance(backends, Mapping) else ():
         for key in SECRETS if isinstance(backend, Mapping) else ():
             value = backend.get(key)
-            if isinstance(value, str) and not _REFERENCE.fullmatch(value):
+            if isinstance(value, str) and not REFERENCE.fullmatch(value):
                 message = (
                     "stands in the file in plain text; write a reference as in '${CEPH_SECRET_ACCESS_KEY}', or use "
                     "profile (allow_plaintext_secrets = true accepts it)"
@@ -101,4 +99,4 @@ def _resolved(value: Any, path: str, environ: Mapping[str, str], problems: list[
             problems.append(Problem(path, f"refers to ${{{name}}}, which is not set in the environment"))
         return environ.get(name, "")
 
-    return _REFERENCE.sub(replaced, value)
+    return REFERENCE.sub(replaced, value)

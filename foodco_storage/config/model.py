@@ -5,6 +5,7 @@ These classes are the one source of the validation, of the JSON schema and of th
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
@@ -84,10 +85,10 @@ class Backend(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     breaker: Annotated[Breaker, _is("the circuit breaker")] = field(default_factory=Breaker)
 
     def __post_init__(self) -> None:
-        # A key that code gave as a string must not show in this object's repr.
+        # A key that code gave as a string must not show in this object's repr. A reference may, and is yet to be resolved.
         for name in SECRETS:
             value: object = getattr(self, name)
-            if isinstance(value, str):
+            if isinstance(value, str) and not REFERENCE.fullmatch(value):
                 force_setattr(self, name, Secret(value))
 
 
@@ -143,5 +144,8 @@ NOT_IN_THIS_VERSION: dict[str, str] = {
 """Tables that belong to the contract of the file and to features that are to come."""
 
 PHASES_NOT_IN_THIS_VERSION = frozenset({"backfill", "cutover", "drain"})
+
+REFERENCE = re.compile(r"\$\{([^}]*)\}")
+"""Stands for an environment variable."""
 
 SECRETS = ("access_key_id", "secret_access_key", "session_token")

@@ -136,7 +136,7 @@ def _matches(path: str, pattern: str) -> bool:
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'ceph'?`, or else what there is to choose from."""
     names = sorted(known)
-    return _close(name, names) or (f"; there are: {', '.join(names)}" if names else "")
+    return _close(name, names) or (f"; there are: {', '.join(joined('', known) for known in names)}" if names else "")
 
 
 def _close(name: str, names: list[str]) -> str:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.hooks import first_non_none_response
-
 from foodco_storage.front.presign import presigned_post, presigned_url
 from foodco_storage.front.transfers import TRANSFERS, through_routes
 
@@ -41,8 +39,22 @@ class StorageClient:
         if dispatch is None:
             return self._plain(operation_name, api_params)
         events = self._events
-        if events is not None and events.has_front_handlers:
-            api_params = self._front_handlers(events, operation_name, api_params)
+        if events is None or not events.has_front_handlers:
+            return self._routed(dispatch, operation_name, api_params)
+        meta = self.meta  # type: ignore[attr-defined]
+        model = meta.service_model.operation_model(operation_name)
+        context = {
+            "client_region": meta.region_name,
+            "client_config": meta.config,
+            "has_streaming_input": model.has_streaming_input,
+            "auth_type": model.resolved_auth_type,
+            "unsigned_payload": model.unsigned_payload,
+            "auth_options": meta.service_model.metadata.get("auth"),
+        }
+        with events.before_routing(model, api_params, context) as changed:
+            return self._routed(dispatch, operation_name, changed)
+
+    def _routed(self, dispatch: Dispatch, operation_name: str, api_params: Parameters) -> Response:
         plan = dispatch.router.plan(operation_name, api_params)
         if plan is None:
             return self._plain(operation_name, api_params)
@@ -52,17 +64,6 @@ class StorageClient:
         """What boto3 does, with the client that the caller has."""
         response: Response = super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
         return response
-
-    def _front_handlers(self, events: SharedEvents, operation_name: str, api_params: Parameters) -> Parameters:
-        """Let the user's handlers see, and change, the parameters before a backend is chosen (as botocore does after)."""
-        model = self.meta.service_model.operation_model(operation_name)  # type: ignore[attr-defined]
-        context: dict[str, Any] = {"client_region": self.meta.region_name, "client_config": self.meta.config}  # type: ignore[attr-defined]
-        name = f"provide-client-params.s3.{operation_name}"
-        responses = events.front.emit(name, params=api_params, model=model, context=context)
-        api_params = first_non_none_response(responses, default=api_params)
-        name = f"before-parameter-build.s3.{operation_name}"
-        events.front.emit(name, params=api_params, model=model, context=context)
-        return api_params
 
     def close(self) -> None:
         """Close the connections to all backends."""

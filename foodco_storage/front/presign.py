@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("foodco_storage")
 
 _HELD = frozenset({"GetObject", "HeadObject"})
+_READS = frozenset({"GET", "HEAD"})
 
 
 def presigned_url(original: Callable[..., str]) -> Callable[..., str]:
@@ -37,11 +38,13 @@ def presigned_url(original: Callable[..., str]) -> Callable[..., str]:
         HttpMethod: str | None = None,  # noqa: N803
     ) -> str:
         operation = self._PY_TO_OP_NAME.get(ClientMethod)
-        signer, params = self, Params
-        # An unknown method, or no parameters: botocore has an error for it.
-        if self._dispatch is not None and operation is not None and Params is not None:
-            signer, params = _signer(self, operation, dict(Params))
-        return original(signer, ClientMethod, params, ExpiresIn, HttpMethod)
+        # An unknown method: botocore has an error for it.
+        if self._dispatch is None or operation is None:
+            return original(self, ClientMethod, Params, ExpiresIn, HttpMethod)
+        model = self.meta.service_model.operation_model(operation)
+        with self._events.before_routing(model, dict(Params or {}), {"is_presign_request": True}) as params:
+            signer, theirs = _signer(self, operation, params, HttpMethod)
+            return original(signer, ClientMethod, theirs, ExpiresIn, HttpMethod)
 
     return generate_presigned_url
 
@@ -60,27 +63,35 @@ def presigned_post(original: Callable[..., dict[str, Any]]) -> Callable[..., dic
     ) -> dict[str, Any]:
         signer, params = self, {"Bucket": Bucket, "Key": Key}
         if self._dispatch is not None:
-            signer, params = _signer(self, "PutObject", params)
+            signer, params = _signer(self, "PutObject", params, "POST")
         return original(signer, params["Bucket"], Key, Fields, Conditions, ExpiresIn)
 
     return generate_presigned_post
 
 
-def _signer(client: Any, operation: str, params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The client that signs, and the parameters as its backend knows them."""
+def _signer(client: Any, operation: str, params: dict[str, Any], method: str | None) -> tuple[Any, dict[str, Any]]:
+    """The client that signs, and the parameters as its backend knows them.
+
+    Args:
+        client: the caller's.
+        operation: botocore's name.
+        params: as the caller knows them.
+        method: the HTTP method that the caller wants in place of the operation's own; it decides what the URL does.
+    """
     dispatch = client._dispatch  # noqa: SLF001
     plan: Plan | None = dispatch.router.plan(operation, params)
     if plan is None:
         return client, params
     route = plan.route
-    if route.fallbacks and OPERATIONS.get(operation) is OperationClass.OBJECT_DELETE:
+    deletes = OPERATIONS.get(operation) is OperationClass.OBJECT_DELETE or operation == "DeleteBucket"
+    if route.fallbacks and (deletes or (method or "").upper() == "DELETE"):
         message = (
             f"a presigned {operation} would take from {route.primary.backend!r} what its fallbacks still hold; "
             "delete through the library"
         )
         raise OperationRefusedError(message, operation)
     place = route.primary
-    if route.presign == "holder" and operation in _HELD:
+    if route.presign == "holder" and operation in _HELD and (method or "GET").upper() in _READS:
         holder = _holder(client, route, params)
         place = next(p for p in route.places if p.backend == holder)
     return dispatch.backends[place.backend].client, {**params, "Bucket": place.bucket(params["Bucket"])}

@@ -33,7 +33,7 @@ def client_arguments(backend: Backend, caller: Mapping[str, Any]) -> dict[str, A
         arguments["endpoint_url"] = backend.endpoint_url
     if (region := backend.region or _profile_region(backend)) is not None:
         arguments["region_name"] = region
-    elif preset_of(backend) != "aws":
+    elif preset_of(backend) != "aws" and arguments["config"].region_name is None:
         # Other stores don't care, but botocore can't sign without one.
         arguments.setdefault("region_name", "us-east-1")
     if backend.verify is not None:
@@ -51,7 +51,8 @@ def finish_client(client: Any, name: str, backend: Backend) -> None:
     if backend.profile is not None:
         # Not resolved to keys: what the profile gives (SSO, an assumed role) may have to be refreshed.
         client._request_signer._credentials = _profile_session(name, backend.profile).get_credentials()  # noqa: SLF001
-    quirks.register(client.meta.events, _lacks(backend))
+    checksums = client.meta.config.request_checksum_calculation
+    quirks.register(client.meta.events, _lacks(backend), checksums=checksums)
 
 
 def _lacks(backend: Backend) -> set[str]:

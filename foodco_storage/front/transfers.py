@@ -13,12 +13,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from foodco_storage.backends.quirks import DEFAULT_ALGORITHM
 from foodco_storage.errors import OperationRefusedError
 
 logger = logging.getLogger("foodco_storage")
 
 TRANSFERS = ("upload_file", "upload_fileobj", "download_file", "download_fileobj", "copy")
 """The methods that boto3 adds to an S3 client and that take a `Config` for the transfer."""
+
+_UPLOADS = frozenset({"upload_file", "upload_fileobj"})
 
 _told = False
 
@@ -35,9 +38,18 @@ def through_routes(method: Callable[..., Any]) -> Callable[..., Any]:
         bucket, key = bound.arguments.get("Bucket"), bound.arguments.get("Key")
         if isinstance(bucket, str) and self._dispatch.router.route(bucket, key) is not None:
             bound.arguments["Config"] = _classic(method.__name__, bound.arguments.get("Config"))
+            if method.__name__ in _UPLOADS:
+                # s3transfer would add it as a plain string, which no backend could tell from a caller's own choice.
+                given = bound.arguments.get("ExtraArgs") or {}
+                if not any(name.startswith("Checksum") for name in given) and _adds_checksums(self):
+                    bound.arguments["ExtraArgs"] = {**given, "ChecksumAlgorithm": DEFAULT_ALGORITHM}
         return method(*bound.args, **bound.kwargs)
 
     return transfer
+
+
+def _adds_checksums(client: Any) -> bool:
+    return bool(client.meta.config.request_checksum_calculation == "when_supported")
 
 
 def _classic(method: str, config: Any) -> Any:

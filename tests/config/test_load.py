@@ -95,6 +95,9 @@ def test_missing_files_are_mistakes(tmp_path):
     assert message(None, {"FOODCO_STORAGE_CONFIG": str(missing)}) == (
         f"{missing}: can't be read (named by FOODCO_STORAGE_CONFIG): No such file or directory"
     )
+    assert message(None, {"FOODCO_STORAGE_CONFIG": f"{tmp_path}/./no.toml"}) == (
+        f"{missing}: can't be read (named by FOODCO_STORAGE_CONFIG): No such file or directory"
+    )
     assert message("") == ".: can't be read: Is a directory"
 
 
@@ -217,6 +220,35 @@ def test_plaintext_secrets_in_a_file_are_refused_and_not_shown(tmp_path):
     assert "in plain text" in message(half, {"ID": "id"})
     allowed = written(tmp_path, text + "allow_plaintext_secrets = true")
     assert revealed(found(allowed, {"ID": "id"}).backends["aws"].secret_access_key) == HIDDEN
+
+
+def test_a_variable_may_accept_plaintext_secrets(tmp_path):
+    file = written(tmp_path, f'[backends.aws]\naccess_key_id = "id"\nsecret_access_key = "{HIDDEN}"\n')
+    accepts = {"FOODCO_STORAGE__BACKENDS__AWS__ALLOW_PLAINTEXT_SECRETS": "true"}
+    assert revealed(found(file, accepts).backends["aws"].secret_access_key) == HIDDEN
+    # One that sets the key leaves the other in the file.
+    sets = {f"FOODCO_STORAGE__BACKENDS__AWS__{key}": "x" for key in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")}
+    assert message(file, sets).count("in plain text") == 2
+    accepting = written(tmp_path, file.read_text() + "allow_plaintext_secrets = true")
+    refuses = {"FOODCO_STORAGE__BACKENDS__AWS__ALLOW_PLAINTEXT_SECRETS": "false"}
+    assert message(accepting, refuses).count("in plain text") == 2
+
+
+def test_references_in_objects():
+    backend = Backend(access_key_id="${ID}", secret_access_key="${KEY}", region="${REGION}")  # type: ignore[arg-type]
+    environ = {"ID": "id", "KEY": "${ID}", "REGION": "eu"}
+    resolved = found(Configuration(backends={"a": backend}), environ).backends["a"]
+    assert revealed(resolved.access_key_id) == "id"
+    assert revealed(resolved.secret_access_key) == "${ID}", "what a variable holds is taken as it is"
+    assert resolved.region == "eu"
+    assert "x" * 9 not in repr(Backend(access_key_id="${ID}" + "x" * 9))  # type: ignore[arg-type]
+
+
+def test_names_that_a_variable_cannot_tell_apart():
+    source: dict[str, object] = {"backends": {"my-ceph": {}, "my_ceph": {}}}
+    assert message(source, {"FOODCO_STORAGE__BACKENDS__MY_CEPH__REGION": "eu"}) == (
+        "FOODCO_STORAGE__BACKENDS__MY_CEPH__REGION: may mean backends.my-ceph or backends.my_ceph; rename one"
+    )
 
 
 def test_secrets_do_not_show():
@@ -361,6 +393,19 @@ def test_any_file_loads_or_is_a_configuration_error(tmp_path_factory, content):
     else:
         return
     assert problems
+
+
+def test_a_name_with_a_line_break_does_not_break_the_line():
+    document = {"backends": {"\r": {}}, "routes": {"a": {"bucket": "abc", "primary": ""}}}
+    assert message(document).splitlines() == [
+        """backends."\\r": a name is made of letters, digits, '-' and '_'""",
+        """routes.a.primary: no backend ''; there are: "\\r", caller""",
+    ]
+
+
+def test_a_list_without_its_unreadable_items_is_not_told_as_empty():
+    document = {"routes": {"a": {"bucket": [1], "primary": "caller"}}}
+    assert message(document) == "routes.a.bucket[0]: expected `str`, got `int`"
 
 
 def test_a_document_that_holds_itself():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -59,7 +59,7 @@ class Store:
     """Opens connections, each of which breaks after so many bytes (None: never); then refuses."""
 
     def __init__(
-        self, breaks: list[int | None], failure: Callable[[], Exception], refusal: Exception | None = None
+        self, breaks: Sequence[int | None], failure: Callable[[], Exception], refusal: Exception | None = None
     ) -> None:
         self._breaks = iter(breaks)
         self._failure = failure

@@ -212,7 +212,7 @@ UNTOUCHED = {"create_multipart_upload", "upload_in_parts"}
 @a_few_outages
 @pytest.mark.parametrize("write", WRITES)
 def test_a_write_never_goes_to_the_fallback(stores: Any, outage: Outage, write: str) -> None:
-    stores.primary.backend["capabilities"] = {"conditional_put": True}
+    stores.primary.backend["capabilities"] = {"conditional_put": True, "conditional_put_versioned": True}
     stores.fallback.put("k", b"old")
     s3 = stores.client(read_when_primary_down=True)
     begin(outage, stores.primary)
@@ -232,7 +232,7 @@ def test_a_write_never_goes_to_the_fallback(stores: Any, outage: Outage, write: 
 
 @a_few_outages
 def test_a_condition_is_not_believed_when_the_fallback_can_not_be_asked(stores: Any, outage: Outage) -> None:
-    stores.primary.backend["capabilities"] = {"conditional_put": True}
+    stores.primary.backend["capabilities"] = {"conditional_put": True, "conditional_put_versioned": True}
     s3 = stores.client()
     begin(outage, stores.fallback)
     with pytest.raises(outage.error) as raised:
