@@ -29,9 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-def _running(
-    make: Callable[[], AbstractContextManager[_Store]], missing: str | None
-) -> Iterator[_Store]:
+def _running(make: Callable[[], AbstractContextManager[_Store]], missing: str | None) -> Iterator[_Store]:
     if missing and _SERVERS_ARE_REQUIRED:
         pytest.fail(f"FOODCO_STORAGE_REQUIRE_SERVERS=1, but: {missing}", pytrace=False)
     if missing:
@@ -71,9 +69,7 @@ def bucket_name() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     empty: Path = tmp_path_factory.mktemp("environment")
     for name in list(os.environ):
         if name.startswith(("AWS_", "FOODCO_STORAGE_")):

@@ -31,7 +31,9 @@ def register(events: Any, lacks: AbstractSet[str], *, checksums: str) -> None:
     if checksums == "when_required":
         for operation in _WITH_ALGORITHM:
             events.register(
-                f"provide-client-params.s3.{operation}", _drop_default_algorithm, unique_id=f"foodco-storage-{operation}"
+                f"provide-client-params.s3.{operation}",
+                _drop_default_algorithm,
+                unique_id=f"foodco-storage-{operation}",
             )
     if "delete_objects_without_md5" in lacks:
         events.register("before-call.s3.DeleteObjects", _add_content_md5, unique_id="foodco-storage-content-md5")

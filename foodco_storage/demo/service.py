@@ -15,23 +15,19 @@ class Catalog:
         self.s3 = boto3.client("s3")
         self.bucket = bucket
 
-    def document(self, key: str) -> dict[str, Any]:
+    def document(self, key: str) -> Any:
         """Fetch one document."""
-        answer: dict[str, Any] = self.s3.get_object(Bucket=self.bucket, Key=key)
-        return answer
+        return self.s3.get_object(Bucket=self.bucket, Key=key)
 
-    def publish(self, key: str, body: bytes, content_type: str) -> dict[str, Any]:
+    def publish(self, key: str, body: bytes, content_type: str) -> Any:
         """Put a document, new or over an older one."""
-        answer: dict[str, Any] = self.s3.put_object(
+        return self.s3.put_object(
             Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, Metadata={"published-by": "catalog"}
         )
-        return answer
 
-    def archive(self, key: str) -> dict[str, Any]:
+    def archive(self, key: str) -> Any:
         """Keep a copy of a document under another name."""
-        source = {"Bucket": self.bucket, "Key": key}
-        answer: dict[str, Any] = self.s3.copy_object(Bucket=self.bucket, Key=f"archive/{key}", CopySource=source)
-        return answer
+        return self.s3.copy_object(Bucket=self.bucket, Key=f"archive/{key}", CopySource=f"{self.bucket}/{key}")
 
     def download(self, key: str, path: Path) -> None:
         """Fetch a document into a file, in parts where it is large."""

@@ -13,16 +13,15 @@ from foodco_storage.doctor.stores import Place, Store
 from foodco_storage.front.siblings import configured_capabilities
 
 
-def existence(store: Store, place: Place) -> Iterator[Finding]:
-    """Whether the bucket is there and may be listed. An error among the findings: nothing more can be said of it."""
+def existence(store: Store, place: Place) -> tuple[Finding, bool]:
+    """Whether the bucket is there and may be listed; and whether there is a bucket to look further at."""
     try:
         store.call("ListObjectsV2", {"Bucket": place.bucket, "Prefix": place.route.prefix, "MaxKeys": 1})
     except ClientError as error:
-        yield _not_listed(store, place, error)
+        return _not_listed(store, place, error), error.response.get("Error", {}).get("Code") == "AccessDenied"
     except BotoCoreError as error:
-        yield Finding("error", place.subject, f"can't be listed: {error}")
-    else:
-        yield Finding("ok", place.subject, f"is there and may be listed ({place.role})")
+        return Finding("error", place.subject, f"can't be listed: {error}"), False
+    return Finding("ok", place.subject, f"is there and may be listed ({place.role})"), True
 
 
 def _not_listed(store: Store, place: Place, error: ClientError) -> Finding:
@@ -46,7 +45,9 @@ def versioning(store: Store, place: Place) -> Iterator[Finding]:
     try:
         status = store.call("GetBucketVersioning", {"Bucket": place.bucket}).get("Status")
     except (BotoCoreError, ClientError) as error:
-        yield Finding("warning", place.subject, f"its versioning state can't be read: {error}", "allow s3:GetBucketVersioning")
+        yield Finding(
+            "warning", place.subject, f"its versioning state can't be read: {error}", "allow s3:GetBucketVersioning"
+        )
         return
     settled = configured_capabilities(store.backend) if store.backend is not None else {}
     known = {**PRESET_CAPABILITIES[store.preset], **settled}

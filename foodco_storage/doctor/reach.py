@@ -107,22 +107,28 @@ def _answered(subject: str, url: str, error: ClientError, seconds: float) -> Ite
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _CREDENTIALS:
-        advice = "check access_key_id and secret_access_key, or the profile; is this endpoint the store that they are for?"
+        advice = (
+            "check access_key_id and secret_access_key, or the profile; is this endpoint the store that they are for?"
+        )
         yield Finding("error", subject, f"the credentials are not accepted: {_CREDENTIALS[code]} ({code})", advice)
     elif code == "RequestTimeTooSkewed":
         yield Finding("error", subject, "the request was refused for its time (RequestTimeTooSkewed)", _CLOCK)
     elif code == "AccessDenied":
         yield Finding("ok", subject, f"{url} answers in {seconds * 1000:.0f} ms; the credentials may not list buckets")
     else:
-        advice = "is endpoint_url the store's S3 endpoint, and not that of a web page or a load balancer without stores?"
+        advice = (
+            "is endpoint_url the store's S3 endpoint, and not that of a web page or a load balancer without stores?"
+        )
         message = error.response.get("Error", {}).get("Message", "")
         yield Finding("error", subject, f"{url} answers HTTP {status} {code}: {message}".rstrip(": "), advice)
 
 
-def _unreachable(subject: str, url: str, error: BotoCoreError) -> Finding:
+def _unreachable(subject: str, url: str, error: BotoCoreError) -> Finding:  # noqa: PLR0911 - one for each cause
     causes = list(_causes(error))
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return Finding("error", subject, f"the name of the host in {url} can't be resolved", "check endpoint_url and DNS")
+        return Finding(
+            "error", subject, f"the name of the host in {url} can't be resolved", "check endpoint_url and DNS"
+        )
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Finding(
@@ -132,7 +138,9 @@ def _unreachable(subject: str, url: str, error: BotoCoreError) -> Finding:
                 "name the CA that signed it (verify), or mend the certificate or the host's name",
             )
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return Finding("error", subject, f"no TLS with {url}: {error}", "does the port speak https? try http:// or another")
+        return Finding(
+            "error", subject, f"no TLS with {url}: {error}", "does the port speak https? try http:// or another"
+        )
     if isinstance(error, ProxyConnectionError):
         return Finding("error", subject, "the proxy can't be reached", "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
@@ -144,7 +152,9 @@ def _unreachable(subject: str, url: str, error: BotoCoreError) -> Finding:
         advice = "the store is overloaded or hangs; read_timeout_seconds sets how long we wait"
         return Finding("error", subject, f"{url} took the request and does not answer within the timeout", advice)
     if isinstance(error, ResponseParserError):
-        return Finding("error", subject, f"{url} answers, but not as S3 does", "is endpoint_url the store's S3 endpoint?")
+        return Finding(
+            "error", subject, f"{url} answers, but not as S3 does", "is endpoint_url the store's S3 endpoint?"
+        )
     return Finding("error", subject, f"{url} can't be asked: {error}", "")
 
 

@@ -42,14 +42,18 @@ def recorded(store: Store, place: Place) -> Iterator[Finding]:
     age_days = (datetime.now(UTC) - answer["LastModified"]).days
     reasons = list(_why_stale(store, place, capabilities, age_days))
     if reasons:
-        yield Finding("warning", place.subject, f"the record of its capabilities is stale: {'; '.join(reasons)}", _ADVICE)
+        yield Finding(
+            "warning", place.subject, f"the record of its capabilities is stale: {'; '.join(reasons)}", _ADVICE
+        )
     else:
         yield Finding("ok", place.subject, f"capabilities recorded {age_days} days ago: {describe(capabilities)}")
 
 
 def _nothing_recorded(store: Store, place: Place) -> Finding:
     if store.preset == "s3":
-        message = "its capabilities are not recorded: every process tries them out anew at the first need, without the races"
+        message = (
+            "its capabilities are not recorded: every process tries them out anew at the first need, without the races"
+        )
         return Finding("warning", place.subject, message, _ADVICE)
     return Finding("ok", place.subject, f"capabilities are not recorded; those of the preset {store.preset!r} hold")
 
@@ -86,7 +90,9 @@ def record(store: Store, place: Place, rounds: int) -> Iterator[Finding]:
             {"Bucket": bucket, "Key": prefix + RECORD_NAME, "Body": body, "ContentType": "application/json"},
         )
     except (BotoCoreError, ClientError) as error:
-        yield Finding("warning", place.subject, f"its capabilities can't be recorded: {error}", f"allow writing {prefix!r}")
+        yield Finding(
+            "warning", place.subject, f"its capabilities can't be recorded: {error}", f"allow writing {prefix!r}"
+        )
         return
     yield Finding("ok", place.subject, f"tried out and recorded: {describe(found)}")
 

@@ -176,7 +176,9 @@ def _is_common_prefix(marker: Any, prefix: Any, delimiter: Any) -> bool:
     if not delimiter or not all(isinstance(name, str) for name in (marker, prefix, delimiter)):
         return False
     rest: str = marker.removeprefix(prefix)
-    return marker.startswith(prefix) and rest.endswith(delimiter) and rest.index(delimiter) == len(rest) - len(delimiter)
+    return (
+        marker.startswith(prefix) and rest.endswith(delimiter) and rest.index(delimiter) == len(rest) - len(delimiter)
+    )
 
 
 def _new_entries(request: Request, side: Side, answer: Response, after: str, *, shown: bool) -> list[Entry]:

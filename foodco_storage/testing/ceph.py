@@ -104,9 +104,7 @@ class CephCluster(Started):
             self._secret_access_key,
             verify=str(tls.ca_file) if tls else True,
         )
-        gateway = Gateway(
-            self._place(), port, tcp_nodelay=tcp_nodelay, tls=tls, lifecycle=not self._gateways
-        )
+        gateway = Gateway(self._place(), port, tcp_nodelay=tcp_nodelay, tls=tls, lifecycle=not self._gateways)
         self._gateways[server.endpoint_url] = gateway
         gateway.wait()
         return server
@@ -160,9 +158,7 @@ class CephCluster(Started):
         The OSD counts them anew every few seconds.
         """
         (socket,) = (self._place().path / "run").glob("osd.0.*.asok")
-        counters = json.loads(
-            self._run("ceph", "--admin-daemon", str(socket), "perf", "dump", "osd")
-        )
+        counters = json.loads(self._run("ceph", "--admin-daemon", str(socket), "perf", "dump", "osd"))
         return int(counters["osd"]["stat_bytes_used"])
 
     def _start(self) -> None:

@@ -78,9 +78,7 @@ OSD_BYTES = 4 << 30
 def new_key() -> str:
     """A random cephx key, in the form that `ceph-authtool --gen-print-key` prints."""
     secret = os.urandom(16)
-    return base64.b64encode(
-        struct.pack("<HIIH", 1, int(time.time()), 0, len(secret)) + secret
-    ).decode()
+    return base64.b64encode(struct.pack("<HIIH", 1, int(time.time()), 0, len(secret)) + secret).decode()
 
 
 def write_configuration(directory: Path, *, mon_port: int) -> str:
@@ -102,15 +100,11 @@ def write_configuration(directory: Path, *, mon_port: int) -> str:
     keyring += _section("client.admin", everything)
     keyring += _section("client.rgw", {"mon": "allow *", "osd": "allow *", "mgr": "allow *"})
     keyring += _section("mgr.x", {"mon": "allow profile mgr", "osd": "allow *", "mds": "allow *"})
-    keyring += _section(
-        "osd.0", {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"}
-    )
+    keyring += _section("osd.0", {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"})
     (directory / "keyring").touch(mode=0o600)
     (directory / "keyring").write_text(keyring)
     (directory / "ceph.conf").write_text(
-        _CONFIGURATION.format(
-            fsid=fsid, mon_port=mon_port, directory=directory, osd_bytes=OSD_BYTES
-        )
+        _CONFIGURATION.format(fsid=fsid, mon_port=mon_port, directory=directory, osd_bytes=OSD_BYTES)
     )
     return fsid
 

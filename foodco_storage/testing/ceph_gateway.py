@@ -30,9 +30,7 @@ class Gateway:
         self._port = port
         endpoint = f"ssl_endpoint=127.0.0.1:{port}" if tls else f"endpoint=127.0.0.1:{port}"
         if tls:
-            endpoint += (
-                f" ssl_certificate={tls.certificate_file} ssl_private_key={tls.private_key_file}"
-            )
+            endpoint += f" ssl_certificate={tls.certificate_file} ssl_private_key={tls.private_key_file}"
         # Only the first runs lifecycle rules: one that has just started waits 5 s for that lock
         # even when told to end.
         self._lifecycle = lifecycle

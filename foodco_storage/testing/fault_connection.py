@@ -106,9 +106,7 @@ class FaultyConnection:
         self._begun = True
         return [RequestPiece(received, head, ends=False)]
 
-    def _from_client(
-        self, piece: RequestPiece, stack: contextlib.ExitStack, selector: selectors.BaseSelector
-    ) -> None:
+    def _from_client(self, piece: RequestPiece, stack: contextlib.ExitStack, selector: selectors.BaseSelector) -> None:
         if piece.head is not None:
             self._head, self._fault = piece.head, self._owner.take(piece.head)
             self._responses, self._passed_bytes = ResponseFraming(), 0
@@ -128,11 +126,7 @@ class FaultyConnection:
                 if fault.after_bytes == 0:
                     self._cut(fault)
             self._connected(stack, selector).sendall(data)
-            if (
-                isinstance(fault, Reset | Close)
-                and cuts
-                and self._passed_bytes >= fault.after_bytes
-            ):
+            if isinstance(fault, Reset | Close) and cuts and self._passed_bytes >= fault.after_bytes:
                 self._cut(fault)
 
     def _answer(self, fault: Answer, piece: RequestPiece) -> None:
@@ -146,9 +140,7 @@ class FaultyConnection:
         if early:
             raise _Cut
 
-    def _connected(
-        self, stack: contextlib.ExitStack, selector: selectors.BaseSelector
-    ) -> socket.socket:
+    def _connected(self, stack: contextlib.ExitStack, selector: selectors.BaseSelector) -> socket.socket:
         if self._upstream is None:
             self._upstream = stack.enter_context(self._listener.connected(*self._target))
             selector.register(self._upstream, selectors.EVENT_READ)

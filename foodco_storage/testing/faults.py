@@ -37,9 +37,7 @@ class FaultProxy(Started):
         ...     proxy.inject(Reset(after_bytes=1000), times=1, methods=["GET"])
     """
 
-    def __init__(
-        self, target_host: str, target_port: int, *, scheme: Literal["http", "https"] = "http"
-    ) -> None:
+    def __init__(self, target_host: str, target_port: int, *, scheme: Literal["http", "https"] = "http") -> None:
         self.port = free_port()
         self.requests = 0
         self.faults = 0
@@ -70,9 +68,7 @@ class FaultProxy(Started):
         """How many connections it has accepted."""
         return self._listener.accepted
 
-    def inject(
-        self, fault: Fault, *, times: int | None = None, methods: Collection[str] = ()
-    ) -> None:
+    def inject(self, fault: Fault, *, times: int | None = None, methods: Collection[str] = ()) -> None:
         """Misbehave from the next request on, in place of what was injected before.
 
         Args:
@@ -107,11 +103,7 @@ class FaultProxy(Started):
         """The fault for one request that begins now. For the proxy's own connections."""
         with self._lock:
             self.requests += 1
-            if (
-                self._fault is None
-                or (self._methods and head.method not in self._methods)
-                or self._times == 0
-            ):
+            if self._fault is None or (self._methods and head.method not in self._methods) or self._times == 0:
                 return None
             if self._times is not None:
                 self._times -= 1
@@ -128,6 +120,4 @@ class FaultProxy(Started):
             raise ConnectionAbortedError
 
     def _serve(self, client: socket.socket) -> None:
-        FaultyConnection(
-            self, client, self._listener, self._target, encrypted=self._scheme == "https"
-        ).run()
+        FaultyConnection(self, client, self._listener, self._target, encrypted=self._scheme == "https").run()

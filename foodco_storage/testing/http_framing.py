@@ -72,10 +72,7 @@ class RequestFraming:
             return None
         self._buffer = rest
         first, *lines = raw.decode("latin-1").split("\r\n")
-        headers = {
-            name.strip().lower(): value.strip()
-            for name, _, value in (line.partition(":") for line in lines)
-        }
+        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         self._chunked = headers.get("transfer-encoding", "").lower().endswith("chunked")
         self._left = 0 if self._chunked else int(headers.get("content-length", "0") or "0")
         self._in_body = self._chunked or self._left > 0

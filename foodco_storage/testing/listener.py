@@ -18,9 +18,7 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 def unsent_bytes(connection: socket.socket) -> int:
     """How many bytes the peer's kernel has not taken yet; 0 for a closed connection."""
     try:
-        (waiting,) = struct.unpack(
-            "i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
-        )
+        (waiting,) = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))
     except (OSError, ValueError):
         return 0
     return int(waiting)
@@ -64,9 +62,7 @@ class Listener:
             return
         listening = socket.create_server((LOOPBACK, self.port), backlog=128)
         self._listening = listening
-        thread = threading.Thread(
-            target=self._accept, args=(listening,), name=self._name, daemon=True
-        )
+        thread = threading.Thread(target=self._accept, args=(listening,), name=self._name, daemon=True)
         thread.start()
 
     def close(self) -> None:
@@ -112,9 +108,7 @@ class Listener:
                 connection, _ = listening.accept()
             except OSError:
                 return
-            thread = threading.Thread(
-                target=self._run, args=(connection,), name=self._name, daemon=True
-            )
+            thread = threading.Thread(target=self._run, args=(connection,), name=self._name, daemon=True)
             with self._lock:
                 if self._listening is not listening:
                     reset(connection)

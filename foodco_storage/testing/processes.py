@@ -123,9 +123,7 @@ class ServerProcess:
         >>> process.end()
     """
 
-    def __init__(
-        self, argv: Sequence[str], *, log_file: Path, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, argv: Sequence[str], *, log_file: Path, environment: Mapping[str, str] | None = None) -> None:
         self.name = Path(argv[0]).name
         self.log_file = log_file
         with log_file.open("ab") as log:
@@ -157,10 +155,7 @@ class ServerProcess:
             ServerUnavailable: it has ended; the message shows the end of its log.
         """
         if not self.running:
-            message = (
-                f"{self.name} ended with status {self._popen.returncode}; "
-                f"its log ends:\n{self.log_tail()}"
-            )
+            message = f"{self.name} ended with status {self._popen.returncode}; its log ends:\n{self.log_tail()}"
             raise ServerUnavailable(message)
 
     def wait_for_port(self, port: int, *, timeout_seconds: float = 60.0) -> None:

@@ -130,6 +130,4 @@ class SeaweedFS(Started):
 def _identities(access_key_id: str, secret_access_key: str) -> str:
     credentials = {"accessKey": access_key_id, "secretKey": secret_access_key}
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
-    return json.dumps(
-        {"identities": [{"name": "foodco", "credentials": [credentials], "actions": actions}]}
-    )
+    return json.dumps({"identities": [{"name": "foodco", "credentials": [credentials], "actions": actions}]})

@@ -9,9 +9,7 @@ from urllib.parse import urlsplit
 def http_status(url: str, *, timeout_seconds: float = 5.0) -> int:
     """The status of a plain GET; 0 when there is no HTTP answer. `http://` only."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(
-        parts.hostname or "", parts.port, timeout=timeout_seconds
-    )
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_seconds)
     try:
         connection.request("GET", parts.path or "/")
         return connection.getresponse().status

@@ -74,9 +74,7 @@ def make_ca(directory: Path) -> TlsFiles:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _VALID)
             .not_valid_after(now + _VALID)
-            .add_extension(
-                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
-            )
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()),
                 critical=False,
@@ -112,9 +110,7 @@ def make_ca(directory: Path) -> TlsFiles:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage(ca=False), critical=True)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(
-            x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
-        )
+        .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
     files = TlsFiles(directory / "ca.pem", directory / "server.pem", directory / "server.key")
@@ -158,9 +154,7 @@ class TlsProxy(Started):
         self._target = target
         self._context = tls.server_context()
         port = free_port()
-        self.server = replace(
-            target, endpoint_url=f"https://{LOOPBACK}:{port}", verify=str(tls.ca_file)
-        )
+        self.server = replace(target, endpoint_url=f"https://{LOOPBACK}:{port}", verify=str(tls.ca_file))
         self._listener = Listener(port, self._serve, name="tls-proxy")
 
     def _start(self) -> None:

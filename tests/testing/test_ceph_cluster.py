@@ -28,9 +28,7 @@ def bucket(ceph: CephCluster, bucket_name: str) -> str:
 
 
 @pytest.mark.parametrize("tcp_nodelay", [True, False])
-def test_a_second_gateway_serves_the_same_objects(
-    ceph: CephCluster, bucket: str, tcp_nodelay: bool
-) -> None:
+def test_a_second_gateway_serves_the_same_objects(ceph: CephCluster, bucket: str, tcp_nodelay: bool) -> None:
     second = ceph.start_gateway(tcp_nodelay=tcp_nodelay)
     client(ceph.server).put_object(Bucket=bucket, Key="k", Body=b"food")
     assert client(second).get_object(Bucket=bucket, Key="k")["Body"].read() == b"food"
@@ -38,9 +36,7 @@ def test_a_second_gateway_serves_the_same_objects(
 
 
 @pytest.mark.parametrize("end", [CephCluster.kill_gateway, CephCluster.stop_gateway])
-def test_an_ended_gateway_refuses_and_comes_back_on_its_port(
-    ceph: CephCluster, bucket: str, end: Any
-) -> None:
+def test_an_ended_gateway_refuses_and_comes_back_on_its_port(ceph: CephCluster, bucket: str, end: Any) -> None:
     gateway = ceph.start_gateway()
     s3 = client(gateway)
     s3.put_object(Bucket=bucket, Key="k", Body=b"food")
@@ -61,13 +57,9 @@ def test_a_gateway_serves_https(ceph: CephCluster, bucket: str, tmp_path: Path) 
     ceph.stop_gateway(gateway)
 
 
-def test_a_new_user_has_no_rights_on_buckets_of_others(
-    ceph: CephCluster, bucket: str, bucket_name: str
-) -> None:
+def test_a_new_user_has_no_rights_on_buckets_of_others(ceph: CephCluster, bucket: str, bucket_name: str) -> None:
     access_key_id, secret_access_key = ceph.create_user(f"user-{bucket_name}")
-    s3 = client(
-        ceph.server, aws_access_key_id=access_key_id, aws_secret_access_key=secret_access_key
-    )
+    s3 = client(ceph.server, aws_access_key_id=access_key_id, aws_secret_access_key=secret_access_key)
     assert s3.list_buckets()["Buckets"] == []
     with pytest.raises(ClientError) as refused:
         s3.put_object(Bucket=bucket, Key="k", Body=b"")

@@ -69,9 +69,7 @@ def speak(proxy: FaultProxy, request: bytes) -> tuple[bytes, bool]:
 
 
 def request_for(s3: Any, bucket_name: str) -> bytes:
-    parts = urlsplit(
-        s3.generate_presigned_url("get_object", Params={"Bucket": bucket_name, "Key": "k"})
-    )
+    parts = urlsplit(s3.generate_presigned_url("get_object", Params={"Bucket": bucket_name, "Key": "k"}))
     return f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
 
 
@@ -90,9 +88,7 @@ def test_without_a_fault_everything_passes(s3: Any, proxy: FaultProxy, bucket_na
 def test_connections_are_kept(seaweedfs: SeaweedFS, bucket_name: str) -> None:
     """Not with moto, which closes the connection after every answer."""
     with FaultProxy(seaweedfs.server.host, seaweedfs.server.port) as proxy:
-        s3 = boto3.client(
-            "s3", **(seaweedfs.server.client_arguments() | {"endpoint_url": proxy.endpoint_url})
-        )
+        s3 = boto3.client("s3", **(seaweedfs.server.client_arguments() | {"endpoint_url": proxy.endpoint_url}))
         s3.create_bucket(Bucket=bucket_name)
         for size in (0, 1, 100_000, 5_000_000):
             s3.put_object(Bucket=bucket_name, Key="k", Body=bytes(size))
@@ -121,9 +117,7 @@ def test_a_cut_comes_after_exactly_so_many_bytes_of_the_body(
 
 
 @pytest.mark.parametrize("after_bytes", [0, 20])
-def test_a_cut_of_the_stream_counts_the_head(
-    s3: Any, proxy: FaultProxy, bucket_name: str, after_bytes: int
-) -> None:
+def test_a_cut_of_the_stream_counts_the_head(s3: Any, proxy: FaultProxy, bucket_name: str, after_bytes: int) -> None:
     proxy.inject(Reset(after_bytes, of="stream"))
     received, was_reset = speak(proxy, request_for(s3, bucket_name))
     assert received == b"HTTP/1.1 200 OK\r\nServer"[:after_bytes]
@@ -147,9 +141,7 @@ def test_a_write_fails_after_or_before_its_effect(
     assert ("new" in keys) == took_place
 
 
-def test_a_write_cut_within_its_body_is_not_stored(
-    s3: Any, proxy: FaultProxy, bucket_name: str
-) -> None:
+def test_a_write_cut_within_its_body_is_not_stored(s3: Any, proxy: FaultProxy, bucket_name: str) -> None:
     proxy.inject(Close(1000, of="request"), times=1)
     with pytest.raises((ConnectionClosedError, EndpointConnectionError)):
         s3.put_object(Bucket=bucket_name, Key="k", Body=b"other" * 100_000)
@@ -199,9 +191,7 @@ def test_a_hang_ends_with_the_patience_of_the_client(
     assert get(s3, bucket_name) == BODY
 
 
-def test_refused_then_accepted_again_on_the_same_port(
-    s3: Any, proxy: FaultProxy, bucket_name: str
-) -> None:
+def test_refused_then_accepted_again_on_the_same_port(s3: Any, proxy: FaultProxy, bucket_name: str) -> None:
     for _ in range(3):
         proxy.refuse()
         with pytest.raises(EndpointConnectionError):

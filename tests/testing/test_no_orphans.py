@@ -40,9 +40,7 @@ print(store.server.port, store._directory.path, flush=True)
 def test_nothing_outlives_the_process(end: str) -> None:
     program = [sys.executable, "-c", _STARTS_MOTO.format(end=end)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    with subprocess.Popen(
-        program, stdout=subprocess.PIPE, env=environment, start_new_session=True
-    ) as process:
+    with subprocess.Popen(program, stdout=subprocess.PIPE, env=environment, start_new_session=True) as process:
         assert process.stdout is not None
         port, directory = process.stdout.readline().decode().split(" ", 1)
         process.wait()

@@ -46,18 +46,14 @@ def test_a_wrong_secret_is_refused(store: str, request: pytest.FixtureRequest) -
     assert refused.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
 
 
-def test_two_moto_stores_share_nothing(
-    moto_store: MotoStore, moto_store_2: MotoStore, bucket_name: str
-) -> None:
+def test_two_moto_stores_share_nothing(moto_store: MotoStore, moto_store_2: MotoStore, bucket_name: str) -> None:
     client(moto_store.server).create_bucket(Bucket=bucket_name)
     names = [bucket["Name"] for bucket in client(moto_store_2.server).list_buckets()["Buckets"]]
     assert bucket_name not in names
 
 
 @pytest.mark.parametrize("store", [CephCluster, SeaweedFS])
-def test_a_missing_program_is_named_with_its_package(
-    store: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_program_is_named_with_its_package(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setattr("importlib.metadata.files", lambda _: None)
     assert "install" in store.missing()

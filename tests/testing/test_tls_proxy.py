@@ -19,9 +19,7 @@ BODY = bytes(range(256)) * 20_000
 
 
 def client(server: Any) -> Any:
-    return boto3.client(
-        "s3", config=Config(retries={"total_max_attempts": 1}), **server.client_arguments()
-    )
+    return boto3.client("s3", config=Config(retries={"total_max_attempts": 1}), **server.client_arguments())
 
 
 @pytest.fixture
