@@ -23,7 +23,7 @@ _KINDS = {
     "fallback": "library, fallback configured (two clients)",
 }
 _STEPS = ("import", "first client", "second client")
-_TITLES = ("", "CPU ms", "over boto3", "quartiles", "wall ms", "over boto3")
+_TITLES = ("", "CPU ms", "over boto3", "quartiles", "least CPU ms", "wall ms", "over boto3")
 _QUARTERS = 4
 _FEWEST = 2
 
@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for step, title in enumerate(_STEPS):
         rows = [_row(taken, kind, step) for kind in _KINDS]
         sys.stdout.write(f"\n## {title}\n\n{markdown(_TITLES, rows)}\n")
-    over = max(statistics.median(_over(taken, kind, 0, "cpu")) for kind in _KINDS)
+    # They all import the same.
+    over = statistics.median([ms for kind in _KINDS if kind != _BASE for ms in _over(taken, kind, 0, "cpu")])
     met = over <= BAR_MILLISECONDS
     verdict = "met" if met else "NOT MET"
     sys.stdout.write(f"\nimport: {over:+.1f} ms of CPU over boto3, at most {BAR_MILLISECONDS:+.0f} ms: {verdict}\n")
@@ -87,6 +88,7 @@ def _row(taken: dict[str, list[list[Start]]], kind: str, step: int) -> list[str]
         row.append("" if kind == _BASE else f"{statistics.median(over):+.1f}")
         if clock == "cpu":
             row.append("" if kind == _BASE else _quartiles(over))
+            row.append(f"{min(start[step].cpu for start in taken[kind]):.1f}")
     return row
 
 

@@ -25,8 +25,12 @@ BARS = {ONE_BACKEND: 1.03, FALLBACK_CONFIGURED: 1.08}
 
 _WITH_BAR = ("get", "head", "put")
 _PEERS_DO = ("get", "list")
-_STORES = {"seaweedfs": SeaweedFS, "moto": MotoStore, "ceph": CephCluster}
-_SERVERS = ("nginx", *_STORES)
+_SERVERS: dict[str, Any] = {
+    "nginx": StaticServer,
+    "seaweedfs": SeaweedFS,
+    "moto": MotoStore,
+    "ceph": CephCluster,
+}
 _COULD_NOT_MEASURE = 2
 
 
@@ -48,8 +52,7 @@ class Extent:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and say by the exit status whether it is good enough (`--check`)."""
     options = _options(arguments)
-    maker = StaticServer if options.server == "nginx" else _STORES[options.server]
-    if (missing := maker.missing()) is not None:
+    if (missing := _SERVERS[options.server].missing()) is not None:
         _say(f"skipped: {missing}")
         return _COULD_NOT_MEASURE if options.check else 0
     extent = _extent(options)
@@ -72,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.operations", description=__doc__)
-    parser.add_argument("--server", choices=_SERVERS, default="nginx", help="what answers (default: %(default)s)")
+    parser.add_argument("--server", choices=list(_SERVERS), default="nginx", help="what answers (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=5, help="fresh processes (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=300, help="of small operations (default: %(default)s)")
     parser.add_argument("--only-small", action="store_true", help="get, head and put of 4 KiB")
@@ -95,7 +98,8 @@ def _extent(options: argparse.Namespace) -> Extent:
 
 
 def _serving(name: str, sizes: Sizes) -> AbstractContextManager[Any]:
-    return StaticServer(sizes) if name == "nginx" else _STORES[name]()
+    served: AbstractContextManager[Any] = StaticServer(sizes) if name == "nginx" else _SERVERS[name]()
+    return served
 
 
 def _measured(server: Server, extent: Extent, *, peers: bool) -> list[dict[str, Any]]:
@@ -106,7 +110,7 @@ def _measured(server: Server, extent: Extent, *, peers: bool) -> list[dict[str, 
         "sizes": asdict(extent.sizes),
         "peers": peers,
     }
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-m", "benchmarks.worker"],
         input=json.dumps(task),
         stdout=subprocess.PIPE,

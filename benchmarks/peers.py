@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
-from typing import Any
 
 from benchmarks.cells import Actions, Cell
 from benchmarks.stores import LIST_PREFIX, PRIMARY, SMALL

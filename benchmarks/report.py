@@ -8,7 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_TITLES = ("client", "CPU us", "CPU ratio", "95 % of the median", "quartiles", "by process", "per second", "p50 us", "p99 us", "p50 ratio")  # fmt: skip
+_TITLES = (
+    "client",
+    "CPU us",
+    "CPU ratio",
+    "95 % of the median",
+    "quartiles",
+    "by process",
+    "per second",
+    "p50 us",
+    "p99 us",
+    "time ratio",
+)
 _QUARTERS = 4
 _FEWEST = 2
 
@@ -68,9 +79,7 @@ def ratio(
             for s in samples
             if s["operation"] == operation and s["cell"] in {cell, base}
         }
-        by_process.append(
-            tuple(value / taken[base, number] for (name, number), value in taken.items() if name == cell)
-        )
+        by_process.append(tuple(value / taken[base, number] for (name, number), value in taken.items() if name == cell))
     return Ratio(tuple(by_process))
 
 

@@ -1,8 +1,9 @@
 """One fresh process that imports one library and makes a client, and writes what that took: a step of `import_time`.
 
-    python -m benchmarks.start boto3|no-configuration|one-backend|fallback
+Usage: python -m benchmarks.start boto3|no-configuration|one-backend|fallback
 """
 
+import itertools
 import sys
 import time
 
@@ -25,7 +26,7 @@ def main(kind: str) -> None:
     for _ in range(2):
         library.client("s3", **arguments)
         before.append(_clocks())
-    spent = [after[i] - start[i] for start, after in zip(before, before[1:], strict=False) for i in (0, 1)]
+    spent = [after[i] - start[i] for start, after in itertools.pairwise(before) for i in (0, 1)]
     sys.stdout.write(" ".join(map(str, spent)))
 
 
@@ -36,7 +37,7 @@ def _arguments(kind: str) -> dict[str, object]:
     route: dict[str, object] = {"bucket": "bench", "primary": "ceph"}
     if kind == "one-backend":
         return {"storage": {"backends": {"ceph": store}, "routes": {"bench": route}}}
-    route["fallbacks"] = ["old"]
+    route |= {"fallbacks": ["old"], "buckets": {"old": "bench-old"}}
     return {"storage": {"backends": {"ceph": store, "old": store}, "routes": {"bench": route}}}
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from foodco_storage.flows.request import Parameters, Response
 
@@ -61,6 +61,7 @@ VERSIONING_SECONDS = 60.0
 """How long the answer about a bucket's versioning is believed."""
 
 _MAX_RECORD_BYTES = 64 * 1024
+_SERVER_ERROR = 500
 
 Call = Callable[[str, Parameters], Response]
 Probe = Callable[[Call, str, str], Mapping[str, bool]]
@@ -75,7 +76,6 @@ class CapabilityBook:
         preset: `aws`, `ceph` or `s3`.
         configured: what the configuration says; wins over everything.
         call: sends a request to the backend.
-        reserved_prefix: where the record lies in every bucket.
         probe: finds out what nobody has recorded.
         clock: seconds that only grow.
     """
@@ -86,7 +86,6 @@ class CapabilityBook:
         preset: str,
         configured: Mapping[str, bool],
         call: Call,
-        reserved_prefix: str,
         probe: Probe,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -94,28 +93,31 @@ class CapabilityBook:
         self._preset = PRESET_CAPABILITIES[preset]
         self._configured = configured
         self._call = call
-        self._reserved_prefix = reserved_prefix
         self._probe = probe
         self._clock = clock
         self._learnt: dict[str, Mapping[str, bool]] = {}
         self._versioning: dict[str, tuple[bool, float]] = {}
         self._lock = threading.Lock()
 
-    def able(self, bucket: str, capability: str) -> bool:
+    def able(self, bucket: str, capability: str, reserved_prefix: str) -> bool:
         """Whether the backend has a capability on a bucket.
 
-        Asks the backend at most once per bucket, at the first capability that the configuration does not settle.
+        Asks the backend once per bucket, at the first capability that the configuration does not settle.
+
+        Raises:
+            botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: when the backend could not answer. Nothing
+                is taken from an outage: the next call asks again.
         """
-        able = self._known(bucket, capability)
+        able = self._known(bucket, capability, reserved_prefix)
         if capability == "conditional_put":
-            versioned = self._known(bucket, "conditional_put_versioned")
+            versioned = self._known(bucket, "conditional_put_versioned", reserved_prefix)
             if able != versioned:
                 return versioned if self._is_versioned(bucket) else able
         return able
 
-    def _known(self, bucket: str, capability: str) -> bool:
+    def _known(self, bucket: str, capability: str, reserved_prefix: str) -> bool:
         known = self._configured.get(capability)
-        return bool(self._of(bucket).get(capability) if known is None else known)
+        return bool(self._of(bucket, reserved_prefix).get(capability) if known is None else known)
 
     def _is_versioned(self, bucket: str) -> bool:
         """Whether a bucket has, or had, versioning; asked again now and then, since an operator may turn it on."""
@@ -124,7 +126,8 @@ class CapabilityBook:
             try:
                 # Suspended counts too: such a bucket keeps its versions, and RGW its way of ignoring conditions.
                 versioned = "Status" in self._call("GetBucketVersioning", {"Bucket": bucket})
-            except (BotoCoreError, ClientError) as error:
+            except ClientError as error:
+                _must_be_an_answer(error)
                 logger.warning(
                     "versioning of bucket %r of backend %r can't be read, so it counts as versioned: %s",
                     bucket,
@@ -135,22 +138,23 @@ class CapabilityBook:
             answer = self._versioning[bucket] = (versioned, self._clock() + VERSIONING_SECONDS)
         return answer[0]
 
-    def _of(self, bucket: str) -> Mapping[str, bool]:
+    def _of(self, bucket: str, reserved_prefix: str) -> Mapping[str, bool]:
         learnt = self._learnt.get(bucket)
         if learnt is None:
             with self._lock:
                 learnt = self._learnt.get(bucket)
                 if learnt is None:
-                    learnt = self._learnt[bucket] = {**self._preset, **self._learn(bucket)}
+                    learnt = self._learnt[bucket] = {**self._preset, **self._learn(bucket, reserved_prefix)}
         return learnt
 
-    def _learn(self, bucket: str) -> Mapping[str, bool]:
-        recorded = self.recorded(bucket)
+    def _learn(self, bucket: str, reserved_prefix: str) -> Mapping[str, bool]:
+        recorded = self.recorded(bucket, reserved_prefix)
         if recorded is not None or self._preset:
             return recorded or {}
         try:
-            return self._probe(self._call, bucket, self._reserved_prefix)
-        except (BotoCoreError, ClientError) as error:
+            return self._probe(self._call, bucket, reserved_prefix)
+        except ClientError as error:
+            _must_be_an_answer(error)
             logger.warning(
                 "capabilities of backend %r on bucket %r could not be probed, and count as missing: %s",
                 self._backend,
@@ -159,9 +163,9 @@ class CapabilityBook:
             )
             return {}
 
-    def recorded(self, bucket: str) -> Mapping[str, bool] | None:
+    def recorded(self, bucket: str, reserved_prefix: str) -> Mapping[str, bool] | None:
         """What an operator recorded for a bucket; None where nothing readable is."""
-        key = self._reserved_prefix + RECORD_NAME
+        key = reserved_prefix + RECORD_NAME
         try:
             body = self._call("GetObject", {"Bucket": bucket, "Key": key})["Body"]
             try:
@@ -171,13 +175,23 @@ class CapabilityBook:
             return parse_record(text)
         except ValueError as error:
             logger.warning("the record %s in bucket %r of backend %r is damaged: %s", key, bucket, self._backend, error)
-        except (BotoCoreError, ClientError) as error:
+        except ClientError as error:
+            _must_be_an_answer(error)
             logger.debug("no record of capabilities in bucket %r of backend %r: %s", bucket, self._backend, error)
         return None
 
     def after_fork(self) -> None:
         """A lock that another thread held at the fork would stay locked in the child."""
         self._lock = threading.Lock()
+
+
+def _must_be_an_answer(error: ClientError) -> None:
+    """Let a store's "not there" or "you may not" pass; what says nothing about the store's abilities goes up."""
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    # `404` without a name is not S3's: a GET has a body to name the error in.
+    if status in (0, 429) or status >= _SERVER_ERROR or code in ("", "404"):
+        raise error
 
 
 def parse_record(text: bytes) -> dict[str, bool]:

@@ -22,5 +22,11 @@ class Backend(Protocol):
             botocore.exceptions.ParamValidationError: for a request that never left.
         """
 
-    def able(self, bucket: str, capability: str) -> bool:
-        """Whether it has a capability on one of its buckets (`foodco_storage.backends.capabilities`)."""
+    def able(self, bucket: str, capability: str, reserved_prefix: str) -> bool:
+        """Whether it has a capability on one of its buckets (`foodco_storage.backends.capabilities`).
+
+        Args:
+            bucket: as this backend calls it.
+            capability: its name.
+            reserved_prefix: where a record of it would lie in the bucket.
+        """

@@ -74,7 +74,7 @@ class MemoryBackend:
         self._uploads: dict[str, Upload] = {}
         self._ticks = 0
 
-    def able(self, bucket: str, capability: str) -> bool:  # noqa: ARG002 - the interface's; all buckets are alike here
+    def able(self, bucket: str, capability: str, reserved_prefix: str) -> bool:  # noqa: ARG002 - the interface's; all buckets are alike here
         """Whether it has a capability."""
         return capability not in self._lacks
 

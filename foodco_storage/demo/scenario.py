@@ -41,6 +41,17 @@ class Tally:
             self.operations[what, backend] += 1
             self.sizes[what, backend] += size
 
+    def same(self, key: str, body: bytes, expected: bytes) -> None:
+        """Compare a body with what it must be, and count it.
+
+        Raises:
+            DemoFailed: it is something else.
+        """
+        if hashlib.sha256(body).digest() != hashlib.sha256(expected).digest():
+            raise DemoFailed(f"{key}: {len(body)} bytes that are not those of the file ({len(expected)} bytes)")
+        with self._lock:
+            self.checked += 1
+
 
 class Scenario:
     """The service at work on a stage.
@@ -64,9 +75,8 @@ class Scenario:
         def read(document: Document) -> None:
             answer = self._catalog.document(document.key)
             body = answer["Body"].read()
-            _same(document.key, body, document.path.read_bytes())
+            self.tally.same(document.key, body, document.path.read_bytes())
             self.tally.add("read", answer, len(body))
-            self.tally.checked += 1
             progress(len(body))
 
         with ThreadPoolExecutor(THREADS) as pool:
@@ -93,15 +103,15 @@ class Scenario:
         """What was written is read again, and some documents are downloaded into files."""
         for key, expected in self._written.items():
             answer = self._catalog.document(key)
-            _same(key, body := answer["Body"].read(), expected)
+            self.tally.same(key, body := answer["Body"].read(), expected)
             self.tally.add("read back", answer, len(body))
-            self.tally.checked += 1
         with TemporaryDirectory(prefix="foodco-demo-") as folder:
             for number, document in enumerate(self._files[-_NEW:]):
                 path = Path(folder, str(number))
                 self._catalog.download(document.key, path)
-                _same(document.key, path.read_bytes(), self._written.get(document.key, document.path.read_bytes()))
-                self.tally.checked += 1
+                self.tally.same(
+                    document.key, path.read_bytes(), self._written.get(document.key, document.path.read_bytes())
+                )
         progress(len(self._written) + min(_NEW, len(self._files)))
 
     def list_everything(self, progress: Progress) -> int:
@@ -121,8 +131,3 @@ class Scenario:
         if set(on_primary) != set(self._written):
             raise DemoFailed("the primary does not hold exactly what the service wrote")
         progress(len(self._before) + len(on_primary))
-
-
-def _same(key: str, body: bytes, expected: bytes) -> None:
-    if hashlib.sha256(body).digest() != hashlib.sha256(expected).digest():
-        raise DemoFailed(f"{key}: {len(body)} bytes that are not those of the file ({len(expected)} bytes)")

@@ -93,19 +93,19 @@ def stage(*, ceph: bool) -> Iterator[Stage]:
         ServerUnavailable: when a store can't be started; says what is missing.
     """
     with ExitStack() as stack:
+        # Before the stores start: they inherit it, and moto asks boto3 for credentials of its own.
+        stack.enter_context(_environment_of_our_own())
         s3 = stack.enter_context(MotoStore()).server
         primary = (stack.enter_context(CephCluster()) if ceph else stack.enter_context(MotoStore())).server
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="foodco-demo-")))
         path = folder / "storage.toml"
         path.write_text(_CONFIGURATION.format(s3=s3, ceph=primary, bucket=BUCKET, source_bucket=SOURCE_BUCKET))
-        stack.enter_context(
-            _environment(
-                FOODCO_STORAGE_CONFIG=str(path),
-                DEMO_S3_KEY=s3.access_key_id,
-                DEMO_S3_SECRET=s3.secret_access_key,
-                DEMO_CEPH_KEY=primary.access_key_id,
-                DEMO_CEPH_SECRET=primary.secret_access_key,
-            )
+        os.environ.update(
+            FOODCO_STORAGE_CONFIG=str(path),
+            DEMO_S3_KEY=s3.access_key_id,
+            DEMO_S3_SECRET=s3.secret_access_key,
+            DEMO_CEPH_KEY=primary.access_key_id,
+            DEMO_CEPH_SECRET=primary.secret_access_key,
         )
         started = Stage(_plain_client(s3), _plain_client(primary), "Ceph" if ceph else "moto", path)
         started.s3.create_bucket(Bucket=SOURCE_BUCKET)
@@ -142,9 +142,12 @@ def _plain_client(server: Server) -> Any:
 
 
 @contextmanager
-def _environment(**variables: str) -> Iterator[None]:
+def _environment_of_our_own() -> Iterator[None]:
+    """Take away what would send the demo elsewhere: profiles, endpoints, proxies, other settings. All is put back at the end."""
     before = dict(os.environ)
-    os.environ.update(variables)
+    for name in before:
+        if name.upper().startswith(("AWS_", "FOODCO_STORAGE_")) or name.upper().endswith("_PROXY"):
+            del os.environ[name]
     try:
         yield
     finally:

@@ -20,10 +20,9 @@ from botocore.exceptions import (
     ProxyConnectionError,
     ReadTimeoutError,
 )
-from botocore.parsers import ResponseParserError
 
 from foodco_storage.doctor.finding import Finding
-from foodco_storage.doctor.stores import Store
+from foodco_storage.doctor.stores import NotS3Error, Store
 
 WARN_SKEW_SECONDS = 60.0
 REFUSED_SKEW_SECONDS = 900.0
@@ -38,6 +37,30 @@ _CREDENTIALS = {
     "InvalidToken": "the session token is not valid",
     "InvalidClientTokenId": "the store does not know the access key",
 }
+
+# What may lie under botocore's error, the first that does decides; the message; what to do.
+_UNREACHABLE: tuple[tuple[type[BaseException], str, str], ...] = (
+    (ProxyConnectionError, "the proxy can't be reached", "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"),
+    (socket.gaierror, "the name of the host in {url} can't be resolved", "check endpoint_url and DNS"),
+    (
+        ssl.SSLCertVerificationError,
+        "the certificate of {url} is not valid here: {why}",
+        "name the CA that signed it (verify), or mend the certificate or the host's name",
+    ),
+    (ssl.SSLError, "no TLS with {url}: {why}", "does the port speak https? try http:// or another"),
+    (ConnectionRefusedError, "nothing listens at {url}", "is the store running, and is the port right?"),
+    (
+        ConnectTimeoutError,
+        "no connection to {url} within the timeout",
+        "a firewall or a wrong address drops the packets; connect_timeout_seconds sets how long we wait",
+    ),
+    (
+        ReadTimeoutError,
+        "{url} took the request and does not answer within the timeout",
+        "the store is overloaded or hangs; read_timeout_seconds sets how long we wait",
+    ),
+    (NotS3Error, "{url} answers, but not as S3 does", "is endpoint_url the store's S3 endpoint?"),
+)
 
 
 def reach(store: Store) -> Iterator[Finding]:
@@ -123,39 +146,14 @@ def _answered(subject: str, url: str, error: ClientError, seconds: float) -> Ite
         yield Finding("error", subject, f"{url} answers HTTP {status} {code}: {message}".rstrip(": "), advice)
 
 
-def _unreachable(subject: str, url: str, error: BotoCoreError) -> Finding:  # noqa: PLR0911 - one for each cause
+def _unreachable(subject: str, url: str, error: BotoCoreError) -> Finding:
     causes = list(_causes(error))
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return Finding(
-            "error", subject, f"the name of the host in {url} can't be resolved", "check endpoint_url and DNS"
-        )
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Finding(
-                "error",
-                subject,
-                f"the certificate of {url} is not valid here: {cause.verify_message}",
-                "name the CA that signed it (verify), or mend the certificate or the host's name",
-            )
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return Finding(
-            "error", subject, f"no TLS with {url}: {error}", "does the port speak https? try http:// or another"
-        )
-    if isinstance(error, ProxyConnectionError):
-        return Finding("error", subject, "the proxy can't be reached", "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY")
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return Finding("error", subject, f"nothing listens at {url}", "is the store running, and is the port right?")
-    if isinstance(error, ConnectTimeoutError):
-        advice = "a firewall or a wrong address drops the packets; connect_timeout_seconds sets how long we wait"
-        return Finding("error", subject, f"no connection to {url} within the timeout", advice)
-    if isinstance(error, ReadTimeoutError):
-        advice = "the store is overloaded or hangs; read_timeout_seconds sets how long we wait"
-        return Finding("error", subject, f"{url} took the request and does not answer within the timeout", advice)
-    if isinstance(error, ResponseParserError):
-        return Finding(
-            "error", subject, f"{url} answers, but not as S3 does", "is endpoint_url the store's S3 endpoint?"
-        )
-    return Finding("error", subject, f"{url} can't be asked: {error}", "")
+    for kind, message, advice in _UNREACHABLE:
+        cause = next((cause for cause in causes if isinstance(cause, kind)), None)
+        if cause is not None:
+            why = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else cause
+            return Finding("error", subject, message.format(url=url, why=why), advice)
+    return Finding("error", subject, f"{url} can't be asked: {error}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import boto3.session
 import msgspec
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+from botocore.parsers import ResponseParserError
 
 from foodco_storage.backends.presets import preset_of
 from foodco_storage.config import Backend, Configuration, Route
@@ -17,6 +19,12 @@ from foodco_storage.front.siblings import client_arguments
 CALLER = "caller"
 _WILDCARDS = frozenset("*?[")
 _CONNECTIONS = 16
+
+
+class NotS3Error(BotoCoreError):  # type: ignore[misc] # botocore is untyped
+    """Something answers that is no S3 store. botocore's own error for it is none of botocore's family."""
+
+    fmt = "{endpoint_url} answers, but not as S3 does"
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,16 @@ class Store:
         return preset_of(self.backend) if self.backend is not None else "aws"
 
     def call(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Send a request, given botocore's name of the operation."""
-        response: dict[str, Any] = self.client._make_api_call(operation, params)  # noqa: SLF001
+        """Send a request, given botocore's name of the operation.
+
+        Raises:
+            botocore.exceptions.ClientError: the store's answer.
+            botocore.exceptions.BotoCoreError: anything else.
+        """
+        try:
+            response: dict[str, Any] = self.client._make_api_call(operation, params)  # noqa: SLF001
+        except ResponseParserError as error:
+            raise NotS3Error(endpoint_url=self.client.meta.endpoint_url) from error
         return response
 
 

@@ -119,7 +119,9 @@ class Simulation:
             case Call():
                 return self._call(effect, fault)
             case Able(place=place):
-                return self.backends[place.backend].able(place.bucket(effect.bucket), effect.capability)
+                return self.backends[place.backend].able(
+                    place.bucket(effect.bucket), effect.capability, place.reserved_prefix
+                )
             case Resumable():
                 return effect.body
             case Spool():

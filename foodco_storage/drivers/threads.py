@@ -67,7 +67,7 @@ class ThreadDriver:
 
     def _able(self, effect: Able) -> bool:
         place = effect.place
-        return self._backends[place.backend].able(place.bucket(effect.bucket), effect.capability)
+        return self._backends[place.backend].able(place.bucket(effect.bucket), effect.capability, place.reserved_prefix)
 
     def _resumable(self, effect: Resumable) -> StreamingBody:
         body = ResumableBody(effect.body, effect.size, lambda offset: self.run(effect.reopen(offset))["Body"])

@@ -12,13 +12,12 @@ from foodco_storage.front.client import StorageClient
 from foodco_storage.front.dispatch import Dispatch
 from foodco_storage.front.events import SharedEvents
 from foodco_storage.front.router import Router
-from foodco_storage.front.siblings import client_arguments, finish_client, make_sibling, real_backend
+from foodco_storage.front.siblings import SAYS_WHICH_STORE, client_arguments, finish_client, make_sibling, real_backend
 from foodco_storage.layers.route import Route
 
 CALLER = "caller"
 """The backend that the caller's own arguments, or boto3's defaults, resolve to."""
 
-_SAYS_WHICH_STORE = ("endpoint_url", "aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 _WILDCARDS = frozenset("*?[")
 
 
@@ -33,7 +32,7 @@ class Assembly:
     def __init__(self, configuration: Configuration, caller: Mapping[str, Any]) -> None:
         self._caller = dict(caller)
         self._backends = configuration.backends
-        explicit = any(caller.get(name) is not None for name in _SAYS_WHICH_STORE)
+        explicit = any(caller.get(name) is not None for name in SAYS_WHICH_STORE)
         # Never one store's request to another behind explicit arguments.
         self._routes = {
             name: route for name, route in configuration.routes.items() if not explicit or route.primary == CALLER
@@ -50,7 +49,6 @@ class Assembly:
         if self._default != CALLER:
             finish_client(client, self._default, self._backends[self._default])
         own = super(StorageClient, client)._make_api_call  # type: ignore[misc]
-        reserved = self._reserved_prefixes()
         backends = {}
         siblings = []
         for name in self._names():
@@ -61,7 +59,7 @@ class Assembly:
                 behind = make_sibling(make_client, client, name, configured, self._arguments(name))
                 make_api_call = behind._make_api_call  # noqa: SLF001
                 siblings.append(behind)
-            backends[name] = real_backend(name, behind, make_api_call, configured, reserved)
+            backends[name] = real_backend(name, behind, make_api_call, configured)
         client.meta.events = client._events = SharedEvents(  # noqa: SLF001
             client.meta.events, [sibling.meta.events for sibling in siblings]
         )
@@ -75,9 +73,6 @@ class Assembly:
 
     def _arguments(self, name: str) -> dict[str, Any]:
         return dict(self._caller) if name == CALLER else client_arguments(self._backends[name], self._caller)
-
-    def _reserved_prefixes(self) -> str:
-        return next((route.reserved_prefix for route in self._routes.values()), ".foodco-storage/")
 
     def router(self) -> Router:
         """The routes that apply to this client."""

@@ -35,7 +35,11 @@ class Dispatch:
             botocore.exceptions.BotoCoreError: as boto3 raises it.
         """
         if plan.flow is not None:
-            return self._driver.run(plan.flow(Request(operation, params)))
+            try:
+                return self._driver.run(plan.flow(Request(operation, params)))
+            except ClientError as error:
+                self._give_class(error)
+                raise
         place = plan.place
         if place.buckets:
             params = {**params, "Bucket": place.bucket(params["Bucket"])}
@@ -46,6 +50,12 @@ class Dispatch:
             raise
         _says_who(response, place.backend)
         return response
+
+    def _give_class(self, error: ClientError) -> None:
+        """Layers make errors without a client at hand; `except client.exceptions.NoSuchKey` shall catch those too."""
+        if type(error) is ClientError:
+            client = next(iter(self.backends.values())).client
+            error.__class__ = client.exceptions.from_code(error.response.get("Error", {}).get("Code"))
 
     def after_fork(self) -> None:
         """In a forked child: leave the parent its connections and locks."""

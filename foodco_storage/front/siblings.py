@@ -17,6 +17,10 @@ MakeClient = Callable[..., Any]
 """`boto3.session.Session.client` of the session that the caller's client came from."""
 
 
+SAYS_WHICH_STORE = ("endpoint_url", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_account_id")
+"""boto3's arguments that say which store to talk to, and as whom."""
+
+
 def client_arguments(backend: Backend, caller: Mapping[str, Any]) -> dict[str, Any]:
     """boto3's arguments for the client of a backend.
 
@@ -27,7 +31,8 @@ def client_arguments(backend: Backend, caller: Mapping[str, Any]) -> dict[str, A
         backend: its configuration.
         caller: the caller's arguments (`config`, `region_name`, `verify`, ...).
     """
-    arguments = {name: value for name, value in caller.items() if value is not None}
+    # Where to go and as whom, the caller said of one store; it must not reach another.
+    arguments = {name: value for name, value in caller.items() if value is not None and name not in SAYS_WHICH_STORE}
     arguments["config"] = client_config(backend, arguments.get("config"))
     if backend.endpoint_url is not None:
         arguments["endpoint_url"] = backend.endpoint_url
@@ -76,9 +81,7 @@ def make_sibling(
     return sibling
 
 
-def real_backend(
-    name: str, client: Any, make_api_call: MakeApiCall, backend: Backend | None, reserved_prefix: str
-) -> BotoBackend:
+def real_backend(name: str, client: Any, make_api_call: MakeApiCall, backend: Backend | None) -> BotoBackend:
     """The backend of a client; `backend` is None for `caller`, which is as the caller set it up."""
     breaker = None
     if backend is not None and backend.breaker.enabled:
@@ -88,7 +91,6 @@ def real_backend(
         preset_of(backend) if backend is not None else "s3",
         configured_capabilities(backend) if backend is not None else {},
         make_api_call,
-        reserved_prefix,
         _probe,
     )
     return BotoBackend(
@@ -116,7 +118,8 @@ def configured_capabilities(backend: Backend) -> dict[str, bool]:
 def _profile_region(backend: Backend) -> str | None:
     if backend.profile is None:
         return None
-    region: str | None = _profile_session("", backend.profile).get_config_variable("region")
+    # The profile's own: `get_config_variable` would let AWS_DEFAULT_REGION win, which speaks of the caller's store.
+    region: str | None = _profile_session("", backend.profile).get_scoped_config().get("region")
     return region
 
 

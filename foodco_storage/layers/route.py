@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from foodco_storage.flows.place import Place
+from foodco_storage.flows.place import RESERVED_PREFIX, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Route:
     primary: Place
     fallbacks: tuple[Place, ...] = ()
     prefix: str = ""
-    reserved_prefix: str = ".foodco-storage/"
+    reserved_prefix: str = RESERVED_PREFIX
     read_when_primary_down: bool = False
     presign: str = "authority"
 

@@ -108,6 +108,9 @@ def test_a_store_in_memory_answers_as_s3_does(s3: Any, script: list[tuple[str, d
             if params["CopySource"] == params["Key"] and "MetadataDirective" not in params:
                 continue  # S3 refuses it; no flow sends it
             params["CopySource"] = {"Bucket": bucket, "Key": params["CopySource"]}
+        stored = memory.buckets[bucket].get(given_params.get("Key", ""))
+        if "Range" in params and stored is not None and not stored.data:
+            continue  # moto answers 200 to a range of nothing, real stores 416
         ours = result(lambda o=operation, p=params: memory.call(Request(o, dict(p))))
         theirs = result(lambda o=operation, p=params: getattr(s3, python_name(o))(**p))
         assert ours == theirs, (operation, params)

@@ -1,0 +1,70 @@
+"""Every benchmark runs, in its smallest form. What it measures is not looked at: machines that run tests are noisy."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from foodco_storage.testing import CephCluster, MotoStore, SeaweedFS
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+OPERATIONS = ("get", "head", "put", "list", "large get", "large upload")
+CLIENTS = ("boto3", "library, no configuration", "library, one backend", "library, fallback configured")
+
+
+def run(module, *arguments):
+    argv = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, timeout=150, check=False)
+    asked_and_missed = "--check" in arguments and "NOT MET" in done.stdout
+    assert done.returncode == (1 if asked_and_missed else 0), done.stdout + done.stderr
+    assert not done.stderr
+    return done.stdout
+
+
+def rows(output):
+    """The names in the first column of each table, by the table's title."""
+    tables = {}
+    for line in output.splitlines():
+        if line.startswith("## "):
+            names = tables[line.removeprefix("## ")] = []
+        elif line.startswith("| "):
+            names.append(line.split("|")[1].strip())
+    return tables
+
+
+def test_operations_on_the_static_server():
+    tables = rows(run("operations", "--quick"))
+    for operation in OPERATIONS:
+        assert set(CLIENTS) <= set(tables[operation])
+    assert "library, key only on the fallback" in tables["get"]
+
+
+@pytest.mark.parametrize(
+    ("server", "store"),
+    [
+        ("moto", MotoStore),
+        ("seaweedfs", SeaweedFS),
+        pytest.param("ceph", CephCluster, marks=pytest.mark.slow),
+    ],
+)
+def test_operations_on_a_real_store(server, store):
+    if missing := store.missing():
+        pytest.skip(missing)
+    tables = rows(run("operations", "--quick", "--no-peers", "--server", server))
+    assert set(OPERATIONS) <= set(tables)
+
+
+def test_only_the_small_operations():
+    assert set(rows(run("operations", "--quick", "--no-peers", "--only-small"))) == {"get", "head", "put"}
+
+
+def test_the_exit_status_of_the_check_says_what_it_prints():
+    output = run("operations", "--only-small", "--no-peers", "--processes", "1", "--rounds", "1", "--check")
+    assert output.count("at most") == 6
+
+
+def test_import_time():
+    tables = rows(run("import_time", "--rounds", "2"))
+    assert set(tables) == {"import", "first client", "second client"}
+    assert all(len(names) == 5 for names in tables.values())
