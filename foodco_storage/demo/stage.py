@@ -143,7 +143,7 @@ def _plain_client(server: Server) -> Any:
 
 @contextmanager
 def _environment_of_our_own() -> Iterator[None]:
-    """Take away what would send the demo elsewhere: profiles, endpoints, proxies, other settings. All is put back at the end."""
+    """Take away what would send the demo elsewhere (profiles, endpoints, proxies, settings), and put it back at the end."""
     before = dict(os.environ)
     for name in before:
         if name.upper().startswith(("AWS_", "FOODCO_STORAGE_")) or name.upper().endswith("_PROXY"):

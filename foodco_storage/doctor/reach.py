@@ -73,6 +73,9 @@ def reach(store: Store) -> Iterator[Finding]:
         seconds = time.monotonic() - started
         yield from _answered(subject, url, error, seconds)
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        if "date" not in headers:
+            # Not the store itself, most likely.
+            return
     except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError) as error:
         yield Finding("error", subject, f"no credentials: {error}", _where_credentials_come_from(store))
         return
@@ -81,6 +84,10 @@ def reach(store: Store) -> Iterator[Finding]:
         return
     else:
         seconds = time.monotonic() - started
+        if not {"Buckets", "Owner"} & response.keys():
+            # botocore reads any page of well-formed HTML as an answer with nothing in it.
+            yield _unreachable(subject, url, NotS3Error(endpoint_url=url))
+            return
         buckets = len(response.get("Buckets", ()))
         yield Finding("ok", subject, f"{url} answers in {seconds * 1000:.0f} ms; the credentials see {buckets} buckets")
         headers = response["ResponseMetadata"].get("HTTPHeaders", {})

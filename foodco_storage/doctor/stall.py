@@ -97,8 +97,12 @@ def _object(store: Store, place: Place, *, may_write: bool) -> Iterator[str | No
         yield next((item["Key"] for item in items if _MIN_BYTES <= item["Size"] <= OBJECT_BYTES), None)
         return
     params = {"Bucket": place.bucket, "Key": f"{prefix}probe/{secrets.token_hex(8)}"}
+    # A write that fails may have taken place.
+    removal = dict(params)
     try:
         version = store.call("PutObject", {**params, "Body": secrets.token_bytes(OBJECT_BYTES)}).get("VersionId")
+        if version:
+            removal["VersionId"] = version
         yield params["Key"]
     finally:
-        store.call("DeleteObject", {**params, "VersionId": version} if version else params)
+        store.call("DeleteObject", removal)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from foodco_storage.demo.scenario import DemoFailed, Scenario
 from foodco_storage.demo.stage import BUCKET, SOURCE_BUCKET, documents, load, stage
+from foodco_storage.testing import port_answers
 
 
 def demo(*arguments: str) -> Any:
@@ -64,3 +66,32 @@ def test_what_it_checks() -> None:
             scenario.check_the_stores(lambda count: None)
         with pytest.raises(DemoFailed, match="the listing has 6 names"):
             scenario.list_everything(lambda count: None)
+
+
+def test_settings_of_the_user_do_not_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_PROFILE": "nobody",
+        "AWS_ENDPOINT_URL": "http://s3.invalid",
+        "HTTP_PROXY": "http://proxy.invalid:3128",
+        "FOODCO_STORAGE__DEFAULT__BACKEND": "nowhere",
+    }.items():
+        monkeypatch.setenv(name, value)
+    result = demo("--limit", "3")
+    assert result.returncode == 0, result.stderr
+
+
+def test_an_interrupt_ends_the_stores() -> None:
+    command = [sys.executable, "-u", "-m", "foodco_storage", "demo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        urls = []
+        while len(urls) < 2:
+            line = next(lines)
+            if line.startswith("endpoint_url"):
+                urls.append(line.split('"')[1])
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode not in {0, None}
+    assert "Traceback" not in errors
+    assert not any(port_answers(int(url.rpartition(":")[2])) for url in urls)

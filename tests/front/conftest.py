@@ -95,7 +95,7 @@ class Seen:
     def access_key_id(self) -> str:
         """Whom the request says it is from."""
         authorization: str = self.headers["Authorization"]
-        return authorization.split("Credential=")[1].split("/")[0]
+        return authorization.split("Credential=")[1].split("/", maxsplit=1)[0]
 
     @property
     def region(self) -> str:

@@ -42,7 +42,9 @@ def signed(url: str) -> tuple[str, str, str]:
     return parts.netloc, parts.path, key
 
 
-def fetched(method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
+def fetched(
+    method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, bytes]:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=30)
     try:
@@ -83,7 +85,9 @@ def test_a_one_backend_route_signs_without_a_request() -> None:
 
 
 def test_an_url_is_that_of_boto3() -> None:
-    plain = boto3.client("s3", endpoint_url="http://new.invalid", aws_access_key_id="OF-NEW", aws_secret_access_key="secret")
+    plain = boto3.client(
+        "s3", endpoint_url="http://new.invalid", aws_access_key_id="OF-NEW", aws_secret_access_key="secret"
+    )
     s3 = offline(fallbacks=[])
     params = OBJECT | {"ResponseContentType": "image/png"}
     assert query_of(s3.generate_presigned_url("get_object", params)) == query_of(

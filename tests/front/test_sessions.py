@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ def test_credentials_that_expire_are_refreshed(listener: Any) -> None:
     def refresh() -> dict[str, str]:
         refreshed.append(1)
         # Due again at once.
-        expiry = datetime.now(timezone.utc) + timedelta(seconds=1)
+        expiry = datetime.now(UTC) + timedelta(seconds=1)
         number = len(refreshed)
         return {
             "access_key": f"KEY{number}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -43,7 +44,14 @@ def checked(folder: Path, *stubs: str, program: str = PROGRAM) -> tuple[list[str
             (site / package / "__init__.pyi").write_text(text)
     (folder / "user.py").write_text(program)
     (folder / "mypy.ini").write_text("[mypy]\nstrict = true\n")
-    command = [sys.executable, "-m", "mypy", "--no-site-packages", "--follow-imports=silent", "--ignore-missing-imports"]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--no-site-packages",
+        "--follow-imports=silent",
+        "--ignore-missing-imports",
+    ]
     # Of boto3 itself the user may have stubs or not; what is asked here is what comes of ours.
     result = subprocess.run(
         [*command, "--config-file=mypy.ini", "--cache-dir=cache", "user.py"],
@@ -60,7 +68,7 @@ def checked(folder: Path, *stubs: str, program: str = PROGRAM) -> tuple[list[str
 
 
 def _stubs(package: str) -> str:
-    return f'''
+    return f"""
 from typing import TypedDict
 class Head(TypedDict):
     ContentLength: int
@@ -69,7 +77,7 @@ class S3Client:
 class S3ServiceResource:
     package = "{package}"
 __all__ = ("S3Client", "S3ServiceResource")
-'''
+"""
 
 
 STUBS = {package: _stubs(package) for package in ("types_boto3_s3", "mypy_boto3_s3")}
@@ -90,18 +98,30 @@ def test_with_both_packages_of_stubs(tmp_path: Path) -> None:
 
 
 def test_without_stubs_a_strict_program_has_no_errors_but_its_own(tmp_path: Path) -> None:
-    program = PROGRAM.replace('foodco_storage.client().head_object(Bucket=bucket, Key=key)["ContentLength"]', "len(key)")
+    program = PROGRAM.replace(
+        'foodco_storage.client().head_object(Bucket=bucket, Key=key)["ContentLength"]', "len(key)"
+    )
     revealed, errors = checked(tmp_path, program=program)
     assert revealed == ["Any"] * 8
     assert errors == []
 
 
-def test_the_real_stubs() -> None:
+def test_the_real_stubs(tmp_path: Path) -> None:
     pytest.importorskip("types_boto3_s3")
-    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir=/dev/null", "-c"]
-    program = "import foodco_storage\nreveal_type(foodco_storage.client())\nreveal_type(foodco_storage.resource())"
-    result = subprocess.run([*command, program], capture_output=True, text=True, check=False, timeout=170)
+    user = tmp_path / "user.py"
+    user.write_text(
+        "import foodco_storage\nreveal_type(foodco_storage.client())\nreveal_type(foodco_storage.resource())\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--config-file=", "user.py"],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(Path(foodco_storage.__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=170,
+    )
     assert re.findall(r'Revealed type is "(.*)"', result.stdout) == [
         "types_boto3_s3.client.S3Client",
         "types_boto3_s3.service_resource.S3ServiceResource",
-    ], result.stdout
+    ], result.stdout + result.stderr

@@ -1,0 +1,184 @@
+"""Who is believed about a store: the configuration, then a record, then the preset, then a probe."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from foodco_storage.backends.capabilities import (
+    CAPABILITIES,
+    PRESET_CAPABILITIES,
+    VERSIONING_SECONDS,
+    CapabilityBook,
+    format_record,
+    parse_record,
+)
+from foodco_storage.config import Capabilities
+from foodco_storage.testing import Answer, FaultProxy, MotoStore
+
+PREFIX = ".foodco-storage/"
+
+
+class World:
+    """A bucket behind a proxy, books about it, and a probe that finds what the test says."""
+
+    def __init__(self, store: MotoStore, bucket: str, stack: ExitStack) -> None:
+        self.bucket = bucket
+        self.proxy = stack.enter_context(FaultProxy(store.server.host, store.server.port))
+        arguments = {**store.server.client_arguments(), "endpoint_url": self.proxy.endpoint_url}
+        self.s3 = boto3.client("s3", **arguments, config=Config(retries={"total_max_attempts": 1}))
+        stack.callback(self.s3.close)
+        self.s3.create_bucket(Bucket=bucket)
+        self.now = 0.0
+        self.probed: list[str] = []
+        self.found: Mapping[str, bool] | ClientError = {}
+
+    def record(self, body: bytes) -> None:
+        self.s3.put_object(Bucket=self.bucket, Key=f"{PREFIX}capabilities.json", Body=body)
+
+    def versioning(self, status: str) -> None:
+        self.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": status})
+
+    def book(self, preset: str = "s3", **configured: bool) -> CapabilityBook:
+        def probe(call: Any, bucket: str, reserved_prefix: str) -> Mapping[str, bool]:
+            self.probed.append(bucket)
+            assert reserved_prefix == PREFIX
+            if isinstance(self.found, ClientError):
+                raise self.found
+            return self.found
+
+        return CapabilityBook(
+            "store", preset, configured, self.s3._make_api_call, PREFIX, probe, clock=lambda: self.now
+        )
+
+
+@pytest.fixture
+def world(moto_store: MotoStore, bucket_name: str) -> Iterator[World]:
+    with ExitStack() as stack:
+        yield World(moto_store, bucket_name, stack)
+
+
+def test_the_configuration_is_believed_first_and_nobody_is_asked(world: World) -> None:
+    world.record(format_record({"put_if_match": False}))
+    world.found = {"put_if_match": False}
+    book = world.book(put_if_match=True, checksums=False)
+    before = world.proxy.requests
+    assert book.able(world.bucket, "put_if_match") is True
+    assert book.able(world.bucket, "checksums") is False
+    assert world.proxy.requests == before
+    assert world.probed == []
+
+
+@pytest.mark.parametrize("preset", ["aws", "ceph", "s3"])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_then_the_record(world: World, preset: str, recorded: bool) -> None:
+    world.record(format_record({"put_if_match": recorded}))
+    world.found = {"put_if_match": not recorded}
+    assert world.book(preset).able(world.bucket, "put_if_match") is recorded
+    assert world.probed == []
+
+
+def test_then_the_preset_also_for_what_the_record_leaves_out(world: World) -> None:
+    assert world.book("aws").able(world.bucket, "delete_if_match") is True
+    assert world.book("ceph").able(world.bucket, "delete_if_match") is False
+    world.record(format_record({"put_if_match": False}))
+    assert world.book("aws").able(world.bucket, "delete_if_match") is True
+    assert world.probed == []
+
+
+def test_then_one_probe_per_bucket(world: World) -> None:
+    world.found = {"put_if_match": True}
+    book = world.book("s3")
+    for _ in range(3):
+        assert book.able(world.bucket, "put_if_match") is True
+        assert book.able(world.bucket, "delete_if_match") is False
+    assert world.probed == [world.bucket]
+    book.able("another", "put_if_match")
+    assert world.probed == [world.bucket, "another"]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"{", b"[]", b"null", b'{"version": 2, "capabilities": {}}', b'{"version": 1}', b"\xff\xfe", b"x" * 100_000],
+)
+def test_a_damaged_record_is_told_and_does_not_count(
+    world: World, damaged: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.record(damaged)
+    world.found = {"put_if_match": True}
+    with caplog.at_level(logging.WARNING, logger="foodco_storage"):
+        assert world.book("s3").able(world.bucket, "put_if_match") is True
+        assert world.book("ceph").able(world.bucket, "delete_if_match") is False
+    assert world.probed == [world.bucket]
+    assert all("damaged" in record.getMessage() for record in caplog.records)
+    assert len(caplog.records) == 2
+
+
+def test_what_can_not_be_probed_counts_as_missing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.found = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutObject")
+    with caplog.at_level(logging.WARNING, logger="foodco_storage"):
+        assert not any(world.book("s3").able(world.bucket, name) for name in CAPABILITIES if "put" not in name)
+    assert "count as missing" in caplog.text
+
+
+def test_a_store_that_is_down_is_what_its_preset_says(world: World) -> None:
+    world.proxy.refuse()
+    assert world.book("ceph").able(world.bucket, "put_if_match") is True
+    assert world.book("ceph").able(world.bucket, "delete_if_match") is False
+
+
+def test_versioning_decides_between_the_two_conditional_puts(world: World) -> None:
+    """RGW ignores the condition on a bucket with versioning, and a suspended one keeps its versions."""
+    book = world.book("ceph")
+    assert book.able(world.bucket, "conditional_put") is True
+    world.versioning("Enabled")
+    assert book.able(world.bucket, "conditional_put") is True, "believed for a while"
+    world.now += VERSIONING_SECONDS + 1
+    assert book.able(world.bucket, "conditional_put") is False
+    world.versioning("Suspended")
+    world.now += VERSIONING_SECONDS + 1
+    assert book.able(world.bucket, "conditional_put") is False
+
+
+def test_versioning_is_not_asked_where_it_makes_no_difference(world: World) -> None:
+    book = world.book("s3", conditional_put=True, conditional_put_versioned=True)
+    before = world.proxy.requests
+    assert book.able(world.bucket, "conditional_put") is True
+    assert world.proxy.requests == before
+
+
+def test_versioning_that_can_not_be_read_counts_as_versioned(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    book = world.book("s3", conditional_put=True, conditional_put_versioned=False)
+    world.proxy.inject(Answer(403))
+    with caplog.at_level(logging.WARNING, logger="foodco_storage"):
+        assert book.able(world.bucket, "conditional_put") is False
+    assert "counts as versioned" in caplog.text
+
+
+def test_a_fork_does_not_inherit_a_held_lock(world: World) -> None:
+    book = world.book("ceph")
+    with book._lock:
+        book.after_fork()
+        assert book.able(world.bucket, "put_if_match") is True
+
+
+def test_a_record_is_read_as_it_was_written() -> None:
+    known = {name: bool(number % 2) for number, name in enumerate(CAPABILITIES)}
+    assert parse_record(format_record(known)) == known
+    # What another version wrote, or a hand garbled, is left out.
+    assert parse_record(format_record({"unknown": True})) == {}
+    assert parse_record(b'{"version": 1, "capabilities": {"checksums": "yes", "part_number": false}}') == {
+        "part_number": False
+    }
+
+
+def test_every_preset_and_the_configuration_speak_of_the_same_capabilities() -> None:
+    assert set(PRESET_CAPABILITIES["aws"]) == set(PRESET_CAPABILITIES["ceph"]) == set(CAPABILITIES)
+    assert set(Capabilities.__struct_fields__) == set(CAPABILITIES)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from foodco_storage.testing import MotoStore
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+CONFIGURATION = """\
+[backends.aws]
+endpoint_url = "{aws}"
+[backends.ceph]
+endpoint_url = "{ceph}"
+[routes.menu]
+bucket = "{bucket}"
+primary = "ceph"
+fallbacks = ["aws"]
+"""
+
+
+def keys(s3: Any, bucket: str) -> list[str]:
+    return [item["Key"] for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+
+@pytest.mark.parametrize("routed", [True, False])
+def test_drop_in(
+    moto_store: MotoStore, moto_store_2: MotoStore, bucket_name: str, tmp_path: Path, routed: bool
+) -> None:
+    aws, ceph = (boto3.client("s3", **store.server.client_arguments()) for store in (moto_store, moto_store_2))
+    for s3 in (aws, ceph):
+        s3.create_bucket(Bucket=bucket_name)
+    aws.put_object(Bucket=bucket_name, Key="menu/margherita", Body=b"tomato" * 100)
+    environment = {**os.environ, "AWS_ENDPOINT_URL": moto_store.server.endpoint_url}
+    if routed:
+        path = tmp_path / "storage.toml"
+        urls = {"aws": moto_store.server.endpoint_url, "ceph": moto_store_2.server.endpoint_url}
+        path.write_text(CONFIGURATION.format(bucket=bucket_name, **urls))
+        environment["FOODCO_STORAGE_CONFIG"] = str(path)
+    subprocess.run([sys.executable, str(EXAMPLES / "drop_in.py"), bucket_name], check=True, env=environment)
+    writes_to, other = (ceph, aws) if routed else (aws, ceph)
+    assert "previews/menu/margherita" in keys(writes_to, bucket_name)
+    assert "previews/menu/margherita" not in keys(other, bucket_name)
+    preview = writes_to.get_object(Bucket=bucket_name, Key="previews/menu/margherita")["Body"].read()
+    assert preview == (b"tomato" * 100)[:64]
