@@ -6,6 +6,7 @@ Reads what to do from stdin and writes its samples to stdout, both JSON.
 from __future__ import annotations
 
 import json
+import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -45,11 +46,9 @@ def measure(cells: Sequence[Cell], rounds: Mapping[str, int]) -> list[dict[str, 
 
 
 def in_turn(cells: Sequence[Cell], number: int) -> list[Cell]:
-    """The order of a round: everyone comes first as often as last, and after everyone else."""
-    if not cells:
-        return []
-    first = number // 2 % len(cells)
-    order = [*cells[first:], *cells[:first]]
+    """The order of a round: shuffled, in the next round the other way round, so that nobody always follows the same one."""
+    order = list(cells)
+    random.Random(number // 2).shuffle(order)  # noqa: S311 - an order, not a secret
     return order[::-1] if number % 2 else order
 
 

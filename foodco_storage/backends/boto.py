@@ -147,11 +147,12 @@ class BotoBackend:
                 return Deleted(self.name, error)
             # A HEAD has no body to tell NoSuchKey by; only an S3 store puts its request id on the answer.
             head = request.operation == "HeadObject"
-            # Without headers it never was on a network: botocore's Stubber made it.
-            believed = "HTTPHeaders" not in metadata or (head and _has_request_id(headers))
-            if code in _NOT_THERE or believed:
+            if code in _NOT_THERE or (head and _has_request_id(headers)):
                 return NotThere(self.name, error)
             if code in {"", "404"}:
+                if "HTTPHeaders" not in metadata:
+                    # It never was on a network: botocore's Stubber made it.
+                    return NotThere(self.name, error)
                 return None if head else Unavailable(self.name, _not_s3(self.name, request, error))
         if _is_outage(error):
             return Unavailable(self.name, error)

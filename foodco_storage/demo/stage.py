@@ -21,6 +21,9 @@ BUCKET = "foodco-catalog"
 SOURCE_BUCKET = "foodco-catalog-s3"
 THREADS = 8
 
+_LEFT_OUT = "endpoint-rule-set"
+"""A quarter of botocore's files, all much the same: without them the demo ends within 30 s on two slow cores."""
+
 _CONFIGURATION = """\
 [backends.s3]
 preset = "s3"
@@ -60,6 +63,8 @@ def documents(directory: Path | None, limit: int | None) -> list[Document]:
     if not top.is_dir():
         raise FileNotFoundError(f"{top} is no directory")
     paths = sorted(path for path in top.rglob("*") if path.is_file() and not path.is_symlink())
+    if directory is None:
+        paths = [path for path in paths if not path.name.startswith(_LEFT_OUT)]
     if not paths:
         raise FileNotFoundError(f"{top} holds no file")
     return [Document(path.relative_to(top).as_posix(), path) for path in paths[:limit]]

@@ -45,7 +45,7 @@ class Store:
 
     def backend(self, **configured: Any) -> BotoBackend:
         configured = {"breaker": Breaker(enabled=False)} | configured
-        return real_backend("store", self.s3, self.s3._make_api_call, Backend(**configured), ".foodco-storage/")
+        return real_backend("store", self.s3, self.s3._make_api_call, Backend(**configured))
 
     def request(self, operation: str, key: str = "k", **more: Any) -> Request:
         return Request(operation, {"Bucket": self.bucket, "Key": key, **more})

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from foodco_storage.backends.capabilities import (
     CAPABILITIES,
@@ -21,7 +21,7 @@ from foodco_storage.backends.capabilities import (
     parse_record,
 )
 from foodco_storage.config import Capabilities
-from foodco_storage.testing import Answer, FaultProxy, MotoStore
+from foodco_storage.testing import LOAD_BALANCER_NOT_FOUND, Answer, FaultProxy, MotoStore
 
 PREFIX = ".foodco-storage/"
 
@@ -54,9 +54,7 @@ class World:
                 raise self.found
             return self.found
 
-        return CapabilityBook(
-            "store", preset, configured, self.s3._make_api_call, PREFIX, probe, clock=lambda: self.now
-        )
+        return CapabilityBook("store", preset, configured, self.s3._make_api_call, probe, clock=lambda: self.now)
 
 
 @pytest.fixture
@@ -70,8 +68,8 @@ def test_the_configuration_is_believed_first_and_nobody_is_asked(world: World) -
     world.found = {"put_if_match": False}
     book = world.book(put_if_match=True, checksums=False)
     before = world.proxy.requests
-    assert book.able(world.bucket, "put_if_match") is True
-    assert book.able(world.bucket, "checksums") is False
+    assert book.able(world.bucket, "put_if_match", PREFIX) is True
+    assert book.able(world.bucket, "checksums", PREFIX) is False
     assert world.proxy.requests == before
     assert world.probed == []
 
@@ -81,15 +79,15 @@ def test_the_configuration_is_believed_first_and_nobody_is_asked(world: World) -
 def test_then_the_record(world: World, preset: str, recorded: bool) -> None:
     world.record(format_record({"put_if_match": recorded}))
     world.found = {"put_if_match": not recorded}
-    assert world.book(preset).able(world.bucket, "put_if_match") is recorded
+    assert world.book(preset).able(world.bucket, "put_if_match", PREFIX) is recorded
     assert world.probed == []
 
 
 def test_then_the_preset_also_for_what_the_record_leaves_out(world: World) -> None:
-    assert world.book("aws").able(world.bucket, "delete_if_match") is True
-    assert world.book("ceph").able(world.bucket, "delete_if_match") is False
+    assert world.book("aws").able(world.bucket, "delete_if_match", PREFIX) is True
+    assert world.book("ceph").able(world.bucket, "delete_if_match", PREFIX) is False
     world.record(format_record({"put_if_match": False}))
-    assert world.book("aws").able(world.bucket, "delete_if_match") is True
+    assert world.book("aws").able(world.bucket, "delete_if_match", PREFIX) is True
     assert world.probed == []
 
 
@@ -97,10 +95,10 @@ def test_then_one_probe_per_bucket(world: World) -> None:
     world.found = {"put_if_match": True}
     book = world.book("s3")
     for _ in range(3):
-        assert book.able(world.bucket, "put_if_match") is True
-        assert book.able(world.bucket, "delete_if_match") is False
+        assert book.able(world.bucket, "put_if_match", PREFIX) is True
+        assert book.able(world.bucket, "delete_if_match", PREFIX) is False
     assert world.probed == [world.bucket]
-    book.able("another", "put_if_match")
+    book.able("another", "put_if_match", PREFIX)
     assert world.probed == [world.bucket, "another"]
 
 
@@ -114,43 +112,74 @@ def test_a_damaged_record_is_told_and_does_not_count(
     world.record(damaged)
     world.found = {"put_if_match": True}
     with caplog.at_level(logging.WARNING, logger="foodco_storage"):
-        assert world.book("s3").able(world.bucket, "put_if_match") is True
-        assert world.book("ceph").able(world.bucket, "delete_if_match") is False
+        assert world.book("s3").able(world.bucket, "put_if_match", PREFIX) is True
+        assert world.book("ceph").able(world.bucket, "delete_if_match", PREFIX) is False
     assert world.probed == [world.bucket]
     assert all("damaged" in record.getMessage() for record in caplog.records)
     assert len(caplog.records) == 2
 
 
-def test_what_can_not_be_probed_counts_as_missing(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    world.found = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutObject")
+def test_what_the_store_does_not_let_be_probed_counts_as_missing(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.found = error("AccessDenied", 403)
+    book = world.book("s3")
     with caplog.at_level(logging.WARNING, logger="foodco_storage"):
-        assert not any(world.book("s3").able(world.bucket, name) for name in CAPABILITIES if "put" not in name)
+        assert not any(book.able(world.bucket, name, PREFIX) for name in CAPABILITIES)
     assert "count as missing" in caplog.text
+    assert world.probed == [world.bucket]
 
 
-def test_a_store_that_is_down_is_what_its_preset_says(world: World) -> None:
+def error(code: str, status: int) -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject"
+    )
+
+
+@pytest.mark.parametrize("preset", ["aws", "ceph", "s3"])
+def test_an_outage_teaches_nothing_and_the_next_call_asks_again(world: World, preset: str) -> None:
+    """A record may lie there that says otherwise than the preset."""
+    world.record(format_record({"put_if_match": preset != "aws"}))
+    book = world.book(preset)
     world.proxy.refuse()
-    assert world.book("ceph").able(world.bucket, "put_if_match") is True
-    assert world.book("ceph").able(world.bucket, "delete_if_match") is False
+    with pytest.raises(EndpointConnectionError):
+        book.able(world.bucket, "put_if_match", PREFIX)
+    world.proxy.pass_through()
+    for answer in (Answer(503), Answer(429), LOAD_BALANCER_NOT_FOUND):
+        world.proxy.inject(answer)
+        with pytest.raises(ClientError):
+            book.able(world.bucket, "put_if_match", PREFIX)
+    world.proxy.pass_through()
+    assert book.able(world.bucket, "put_if_match", PREFIX) is (preset != "aws")
+    assert world.probed == []
+
+
+def test_an_outage_during_the_probe_teaches_nothing_either(world: World) -> None:
+    world.found = error("SlowDown", 503)
+    book = world.book("s3")
+    with pytest.raises(ClientError, match="SlowDown"):
+        book.able(world.bucket, "put_if_match", PREFIX)
+    world.found = {"put_if_match": True}
+    assert book.able(world.bucket, "put_if_match", PREFIX) is True
 
 
 def test_versioning_decides_between_the_two_conditional_puts(world: World) -> None:
     """RGW ignores the condition on a bucket with versioning, and a suspended one keeps its versions."""
     book = world.book("ceph")
-    assert book.able(world.bucket, "conditional_put") is True
+    assert book.able(world.bucket, "conditional_put", PREFIX) is True
     world.versioning("Enabled")
-    assert book.able(world.bucket, "conditional_put") is True, "believed for a while"
+    assert book.able(world.bucket, "conditional_put", PREFIX) is True, "believed for a while"
     world.now += VERSIONING_SECONDS + 1
-    assert book.able(world.bucket, "conditional_put") is False
+    assert book.able(world.bucket, "conditional_put", PREFIX) is False
     world.versioning("Suspended")
     world.now += VERSIONING_SECONDS + 1
-    assert book.able(world.bucket, "conditional_put") is False
+    assert book.able(world.bucket, "conditional_put", PREFIX) is False
 
 
 def test_versioning_is_not_asked_where_it_makes_no_difference(world: World) -> None:
     book = world.book("s3", conditional_put=True, conditional_put_versioned=True)
     before = world.proxy.requests
-    assert book.able(world.bucket, "conditional_put") is True
+    assert book.able(world.bucket, "conditional_put", PREFIX) is True
     assert world.proxy.requests == before
 
 
@@ -158,7 +187,7 @@ def test_versioning_that_can_not_be_read_counts_as_versioned(world: World, caplo
     book = world.book("s3", conditional_put=True, conditional_put_versioned=False)
     world.proxy.inject(Answer(403))
     with caplog.at_level(logging.WARNING, logger="foodco_storage"):
-        assert book.able(world.bucket, "conditional_put") is False
+        assert book.able(world.bucket, "conditional_put", PREFIX) is False
     assert "counts as versioned" in caplog.text
 
 
@@ -166,7 +195,7 @@ def test_a_fork_does_not_inherit_a_held_lock(world: World) -> None:
     book = world.book("ceph")
     with book._lock:
         book.after_fork()
-        assert book.able(world.bucket, "put_if_match") is True
+        assert book.able(world.bucket, "put_if_match", PREFIX) is True
 
 
 def test_a_record_is_read_as_it_was_written() -> None:

@@ -117,7 +117,7 @@ def test_a_callers_own_md5_stays(server: Server) -> None:
     ],
 )
 def test_the_quotes_of_if_match(server: Server, preset: str, capabilities: dict[str, bool], expected: str) -> None:
-    s3 = client(server, preset, **capabilities)
+    s3 = client(server, preset, "caller", **capabilities)
     arguments = {"Bucket": "images", "Key": "k", "Body": b"x", "IfMatch": '"abc"'}
     s3.put_object(**arguments)
     assert server.seen[0][1]["If-Match"] == expected

@@ -24,7 +24,7 @@ def run(module, *arguments):
 
 def rows(output):
     """The names in the first column of each table, by the table's title."""
-    tables = {}
+    tables: dict[str, list[str]] = {}
     for line in output.splitlines():
         if line.startswith("## "):
             names = tables[line.removeprefix("## ")] = []

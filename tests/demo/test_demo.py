@@ -85,7 +85,7 @@ def test_an_interrupt_ends_the_stores() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
-        urls = []
+        urls: list[str] = []
         while len(urls) < 2:
             line = next(lines)
             if line.startswith("endpoint_url"):

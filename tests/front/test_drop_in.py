@@ -46,10 +46,10 @@ def test_its_session_module_stands_in_for_boto3s() -> None:
 
 
 def test_the_default_session_is_boto3s() -> None:
-    assert foodco_storage.DEFAULT_SESSION is None
     foodco_storage.client(region_name="eu-west-1")
     assert foodco_storage.DEFAULT_SESSION is boto3.DEFAULT_SESSION is not None
-    foodco_storage.DEFAULT_SESSION = None
+    # As tests write to be rid of it: `boto3.DEFAULT_SESSION = None`.
+    setattr(foodco_storage, "DEFAULT_SESSION", None)  # noqa: B010 - mypy would take it for None from here on
     assert boto3.DEFAULT_SESSION is None
     foodco_storage.setup_default_session(region_name="ap-south-1")
     assert foodco_storage.DEFAULT_SESSION is boto3.DEFAULT_SESSION

@@ -66,7 +66,7 @@ def test_a_subclass_of_a_session(listener: Any) -> None:
     made: list[str] = []
 
     class Counting(foodco_storage.Session):
-        def client(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        def client(self, *args: Any, **kwargs: Any) -> Any:
             made.append("client")
             return super().client(*args, **kwargs)
 

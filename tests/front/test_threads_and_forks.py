@@ -118,7 +118,8 @@ def test_parent_and_child_use_a_client_at_once(s3: Any, two_alive: Any) -> None:
     read("parent")
     # The parent has lost nothing to its children.
     assert kept <= sockets(s3)
-    assert all([ended_well(pid) for pid in pids])
+    ended = [ended_well(pid) for pid in pids]
+    assert all(ended)
     read("parent")
     assert kept <= sockets(s3)
 
