@@ -13,7 +13,7 @@ from benchmarks.environment import REPOSITORY, clean_environment
 from benchmarks.report import markdown
 
 BAR_MILLISECONDS = 10.0
-"""Importing this library, boto3 included, may take at most so much longer than importing boto3."""
+"""Importing this library may take at most so much CPU time on top of importing boto3, which it does first."""
 
 _BASE = "boto3"
 _KINDS = {
@@ -22,7 +22,8 @@ _KINDS = {
     "one-backend": "library, one backend",
     "fallback": "library, fallback configured (two clients)",
 }
-_STEPS = ("import", "first client", "second client")
+_STEPS = ("import boto3", "import of what the library adds", "first client", "second client")
+_ADDED = 1
 _TITLES = ("", "CPU ms", "over boto3", "quartiles", "least CPU ms", "wall ms", "over boto3")
 _QUARTERS = 4
 _FEWEST = 2
@@ -53,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for step, title in enumerate(_STEPS):
         rows = [_row(taken, kind, step) for kind in _KINDS]
         sys.stdout.write(f"\n## {title}\n\n{markdown(_TITLES, rows)}\n")
-    # They all import the same.
-    over = statistics.median([ms for kind in _KINDS if kind != _BASE for ms in _over(taken, kind, 0, "cpu")])
-    met = over <= BAR_MILLISECONDS
+    # Not the difference of two imports: either is so long that noise would be all there is to see.
+    added = statistics.median([start[_ADDED].cpu for kind in _KINDS if kind != _BASE for start in taken[kind]])
+    met = added <= BAR_MILLISECONDS
     verdict = "met" if met else "NOT MET"
-    sys.stdout.write(f"\nimport: {over:+.1f} ms of CPU over boto3, at most {BAR_MILLISECONDS:+.0f} ms: {verdict}\n")
+    sys.stdout.write(f"\nimport: {added:.1f} ms of CPU over boto3, at most {BAR_MILLISECONDS:.0f} ms: {verdict}\n")
     return 1 if options.check and not met else 0
 
 

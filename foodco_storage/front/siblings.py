@@ -131,6 +131,8 @@ def _profile_session(name: str, profile: str) -> Any:
     try:
         session.get_scoped_config()
     except ProfileNotFound as error:
-        problem = Problem(f"backends.{name}.profile", f"no profile {profile!r} in the AWS configuration files")
+        problem = Problem(
+            f"backends.{name}.profile" if name else "profile", f"no profile {profile!r} in the AWS configuration files"
+        )
         raise ConfigurationError([problem]) from error
     return session

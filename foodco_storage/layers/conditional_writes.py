@@ -62,5 +62,11 @@ class ConditionalWrites:
             raise rejected(request, "NoSuchKey", 404, "The specified key does not exist.")
         if params["IfMatch"] != "*" and params["IfMatch"].strip('"') != held["ETag"].strip('"'):
             raise precondition_failed(request, "If-Match")
+        if not (yield Able(self._primary, params["Bucket"], "conditional_put")):
+            raise refused(
+                request,
+                f"only a fallback holds the object that IfMatch names, and the backend {self._primary.backend!r} can't make "
+                "sure that nobody writes it in between (conditional_put). Copy the object to it first",
+            )
         # The condition holds for the fallback's object; on the primary it means that nobody wrote in between.
         return request.without_params("IfMatch").with_params(IfNoneMatch="*")

@@ -53,8 +53,7 @@ def sides_of(routes: Sequence[Route], prefix: str) -> list[Side]:
         others = tuple(p for p in prefixes if p != route.prefix and p.startswith(route.prefix))
         own = route.prefix if len(route.prefix) > len(prefix) else ""
         for number, place in enumerate(route.places):
-            hidden = () if number else (route.reserved_prefix,)
-            sides.append(Side(place, own, others, hidden, keeps=number == 0))
+            sides.append(Side(place, own, others, (route.reserved_prefix,), keeps=number == 0))
     return sides
 
 

@@ -93,7 +93,7 @@ def test_a_merged_listing_is_the_sorted_union(
 ) -> None:
     backends = {
         "p": store("p", dict.fromkeys(primary, b"new") | {RESERVED + "control": b"", RESERVED + "x/y": b""}),
-        "f": store("f", dict.fromkeys(fallback, b"older")),
+        "f": store("f", dict.fromkeys(fallback, b"older") | {RESERVED + "capabilities.json": b""}),
         "a": store("a", dict.fromkeys(archive, b"the oldest")),
     }
     route = Route("r", Place("p"), (Place("f"), Place("a")))

@@ -69,6 +69,14 @@ def test_a_condition_that_the_primary_would_ignore_is_refused(condition: dict[st
     assert world.p.asked == []
 
 
+def test_put_if_match_over_a_fallbacks_object_needs_a_conditional_put() -> None:
+    world = World(lacks=("conditional_put",))
+    etag = world.put(world.f, "k", b"old")
+    with pytest.raises(OperationRefusedError, match="in between"):
+        world.call("PutObject", Key="k", Body=b"new", IfMatch=etag)
+    assert bodies(world.p) == {}
+
+
 def test_a_fallback_that_is_down_does_not_let_a_condition_pass() -> None:
     world = World()
     world.simulation.down = {"f"}
