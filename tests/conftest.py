@@ -13,8 +13,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 from foodco_storage.testing import CephCluster, MotoStore, SeaweedFS
+
+# The same examples in every run: a test that fails for one change fails for all. More, and others, with
+# `--hypothesis-profile=search`.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None, max_examples=300)
+settings.load_profile("same")
 
 _Store = TypeVar("_Store")
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from foodco_storage.front.presign import presigned_post, presigned_url
-from foodco_storage.front.transfers import TRANSFERS, through_routes
-
 if TYPE_CHECKING:
     from foodco_storage.flows.request import Parameters, Response
     from foodco_storage.front.dispatch import Dispatch
@@ -27,6 +24,10 @@ class StorageClient:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Wrap what botocore and boto3 put into the class itself, where a base class could not reach it."""
         super().__init_subclass__(**kwargs)
+        # Imported here: halves what importing the library adds to importing boto3.
+        from foodco_storage.front.presign import presigned_post, presigned_url  # noqa: PLC0415
+        from foodco_storage.front.transfers import TRANSFERS, through_routes  # noqa: PLC0415
+
         cls.generate_presigned_url = presigned_url(cls.generate_presigned_url)  # type: ignore[attr-defined]
         cls.generate_presigned_post = presigned_post(cls.generate_presigned_post)  # type: ignore[attr-defined]
         for name in TRANSFERS:

@@ -15,7 +15,8 @@ from stores import AS_PRESET, backend, boto3_client, same
 import foodco_storage
 from foodco_storage.testing import MotoStore
 
-KEYS = ["a", "a/b", "a/c d", "b+é", "c/", "c/d/e"]
+# No `+`: moto echoes StartAfter as it came, and botocore decodes the plus to a space.
+KEYS = ["a", "a/b", "a/c d", "b&é", "c/", "c/d/e"]
 keys = st.sampled_from(KEYS)
 bodies = st.binary(max_size=40)
 ranges = st.one_of(
