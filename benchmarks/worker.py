@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def measure(cells: Sequence[Cell], rounds: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Samples of every operation, cell and round."""
+    """Samples of every operation, cell and round; the cells in the order that they were given in."""
     samples = []
     for operation, count in rounds.items():
         doing = [cell for cell in cells if operation in cell.actions]
@@ -42,7 +42,7 @@ def measure(cells: Sequence[Cell], rounds: Mapping[str, int]) -> list[dict[str, 
             for cell in in_turn(doing, number):
                 sample = _sample(cell.actions[operation], _REPEATS.get(operation, 1))
                 samples.append({"operation": operation, "cell": cell.name, "round": number, **sample})
-    return samples
+    return [sample for cell in cells for sample in samples if sample["cell"] == cell.name]
 
 
 def in_turn(cells: Sequence[Cell], number: int) -> list[Cell]:
