@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botocore.config import Config
+
 from foodco_storage.backends import quirks
 from foodco_storage.backends.boto import BotoBackend, MakeApiCall
 from foodco_storage.backends.breaker import Breaker
@@ -38,6 +40,8 @@ def client_arguments(backend: Backend, caller: Mapping[str, Any]) -> dict[str, A
         arguments["endpoint_url"] = backend.endpoint_url
     if (region := backend.region or _profile_region(backend)) is not None:
         arguments["region_name"] = region
+        # Of the two, botocore takes the `Config`'s where the argument is us-east-1.
+        arguments["config"] = arguments["config"].merge(Config(region_name=region))
     elif preset_of(backend) != "aws" and arguments["config"].region_name is None:
         # Other stores don't care, but botocore can't sign without one.
         arguments.setdefault("region_name", "us-east-1")

@@ -157,6 +157,7 @@ def test_credentials_that_expire_are_refreshed(listener: Any) -> None:
         ({}, {"region_name": "of-caller"}, "of-caller"),
         ({}, {"config": Config(region_name="of-config")}, "of-config"),
         ({"region": "of-backend"}, {"region_name": "of-caller"}, "of-backend"),
+        ({"region": "us-east-1"}, {"config": Config(region_name="of-config")}, "us-east-1"),
         ({"profile": "photos"}, {"region_name": "of-caller"}, "eu-north-1"),
         ({"profile": "photos", "region": "of-backend"}, {}, "of-backend"),
         ({"profile": "menus"}, {"region_name": "of-caller"}, "of-caller"),
