@@ -15,6 +15,8 @@ LOOPBACK = "127.0.0.1"
 # that is killed and restarted on its port would else find it taken, now and then, by a client.
 _FIRST_PORT, _LAST_PORT = 20000, 32000
 _handed_out: set[int] = set()
+# Not the module's functions: test runners seed those, and two processes would hand out the same ports.
+_random = random.SystemRandom()
 
 
 class ServerUnavailable(RuntimeError):  # noqa: N818 - the condition is its name
@@ -74,7 +76,7 @@ def free_port() -> int:
         ServerUnavailable: no port was free in many tries.
     """
     for _ in range(1000):
-        port = random.randint(_FIRST_PORT, _LAST_PORT)  # noqa: S311 - a port, not a secret
+        port = _random.randint(_FIRST_PORT, _LAST_PORT)
         if port in _handed_out:
             continue
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

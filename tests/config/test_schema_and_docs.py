@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import foodco_storage
 from foodco_storage.config import Configuration, json_schema
 from foodco_storage.config.model import NOT_IN_THIS_VERSION
 
@@ -137,7 +138,7 @@ def imported_by(statement):
         "print([name for name in sys.modules])"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", bare, str(ROOT / "foodco_storage")], check=True, capture_output=True, text=True
+        [sys.executable, "-c", bare, *foodco_storage.__path__], check=True, capture_output=True, text=True
     )
     return set(ast.literal_eval(answer.stdout))
 
