@@ -65,8 +65,8 @@ def doctor(
         bool,
         typer.Option(
             "--probe",
-            help="Also try out what each store can do on each bucket (conditional requests, races), and record it there "
-            "for the services. Writes below the reserved prefix only, and cleans up.",
+            help="Also try out what each primary can do on its buckets (conditional requests, races), and record it there "
+            "for the services. Writes below the reserved prefix only, and cleans up; fallbacks are never written.",
         ),
     ] = False,
     rounds: Annotated[int, typer.Option(min=1, help="How often each race of --probe is run.")] = 200,

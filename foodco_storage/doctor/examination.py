@@ -22,7 +22,7 @@ def examine(source: Any = None, *, probe: bool = False, rounds: int = DEFAULT_RO
 
     Args:
         source: the configuration, as for `foodco_storage.client(storage=...)`; None to look for one.
-        probe: also try out what the stores can do on the buckets of the routes, and record it there.
+        probe: also try out what the primaries can do on the buckets of the routes, and record it there.
         rounds: how often each race of the probe is run.
 
     Example:
@@ -56,14 +56,16 @@ def examine(source: Any = None, *, probe: bool = False, rounds: int = DEFAULT_RO
         if not is_there:
             continue
         yield from _settings(store, place)
+        # Fallbacks are read only.
+        is_written = place.role == "primary"
         # Routes may share a bucket.
         where = (place.backend, place.bucket, place.route.reserved_prefix)
-        if where not in probed:
+        if is_written and where not in probed:
             probed.add(where)
-            yield from _capabilities(store, place, probe=probe, rounds=rounds)
+            yield from records.record(store, place, rounds) if probe else records.recorded(store, place)
         if store.preset != "aws" and store.name not in timed:
             timed.add(store.name)
-            yield from small_reads(store, place, may_write=probe)
+            yield from small_reads(store, place, may_write=probe and is_written)
 
 
 def _backends(configuration: Configuration, stores: dict[str, Store]) -> Iterator[Finding]:
@@ -88,13 +90,6 @@ def _settings(store: Store, place: Place) -> Iterator[Finding]:
     yield from buckets.versioning(store, place)
     if place.role == "primary" and place.route.fallbacks:
         yield from buckets.lifecycle(store, place)
-
-
-def _capabilities(store: Store, place: Place, *, probe: bool, rounds: int) -> Iterator[Finding]:
-    if probe:
-        yield from records.record(store, place, rounds)
-    elif place.role == "primary":
-        yield from records.recorded(store, place)
 
 
 def _problems(error: ConfigurationError) -> Iterator[Finding]:

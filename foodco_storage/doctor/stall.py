@@ -35,13 +35,14 @@ def small_reads(store: Store, place: Place, *, may_write: bool) -> Iterator[Find
     Args:
         store: not AWS.
         place: a bucket of it.
-        may_write: write an object for it, and remove it; else one that lies in the reserved location is used.
+        may_write: write an object for it, and remove it; else a small one that is there is read.
     """
     try:
         with _object(store, place, may_write=may_write) as key:
             if key is None:
-                message = "small reads were not timed: nothing lies in the reserved location to read"
-                yield Finding("warning", store.subject, message, "run `foodco-storage doctor --probe` once")
+                message = "small reads were not timed: no small object to read was found"
+                advice = "run `foodco-storage doctor --probe`, which writes one" if place.role == "primary" else ""
+                yield Finding("warning", store.subject, message, advice)
                 return
             get, head = measure(store, str(place.bucket), key)
     except (BotoCoreError, ClientError) as error:
@@ -92,9 +93,7 @@ def _object(store: Store, place: Place, *, may_write: bool) -> Iterator[str | No
     """The key of a small object."""
     prefix = place.route.reserved_prefix
     if not may_write:
-        page = store.call("ListObjectsV2", {"Bucket": place.bucket, "Prefix": prefix, "MaxKeys": 100})
-        items = page.get("Contents", ())
-        yield next((item["Key"] for item in items if _MIN_BYTES <= item["Size"] <= OBJECT_BYTES), None)
+        yield _small_one(store, place, prefix) or _small_one(store, place, "")
         return
     params = {"Bucket": place.bucket, "Key": f"{prefix}probe/{secrets.token_hex(8)}"}
     # A write that fails may have taken place.
@@ -106,3 +105,9 @@ def _object(store: Store, place: Place, *, may_write: bool) -> Iterator[str | No
         yield params["Key"]
     finally:
         store.call("DeleteObject", removal)
+
+
+def _small_one(store: Store, place: Place, prefix: str) -> str | None:
+    page = store.call("ListObjectsV2", {"Bucket": place.bucket, "Prefix": prefix, "MaxKeys": 1000})
+    keys = (item["Key"] for item in page.get("Contents", ()) if _MIN_BYTES <= item["Size"] <= OBJECT_BYTES)
+    return next(keys, None)

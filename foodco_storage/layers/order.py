@@ -20,6 +20,7 @@ from foodco_storage.layers.fallback_reads import FallbackReads
 from foodco_storage.layers.hidden_reserved import HiddenReserved
 from foodco_storage.layers.listing import Side
 from foodco_storage.layers.merged_lists import MergedLists
+from foodco_storage.layers.object_attributes import ObjectAttributes
 from foodco_storage.layers.object_metadata_writes import ObjectMetadataWrites
 from foodco_storage.layers.refused_deletes import RefusedDeletes
 from foodco_storage.layers.route import Route
@@ -33,6 +34,7 @@ def layers_of(route: Route, locate: Locate) -> list[Any]:
     if route.fallbacks:
         conditions = ConditionalWrites(route.primary, route.fallbacks)
         coexistence = [
+            ObjectAttributes(route.primary),
             FallbackReads(route.primary, route.fallbacks, read_when_primary_down=route.read_when_primary_down),
             MergedLists(sides_of([route], "")),
             Copies(route.primary, locate, conditions),

@@ -121,6 +121,25 @@ def test_a_probe_leaves_the_record_and_nothing_else(
     assert about(again, "small reads").level == "ok"
 
 
+def test_a_probe_never_writes_to_a_fallback(
+    moto_store: MotoStore, moto_store_2: MotoStore, s3: Any, doctor: Any, bucket_name: str
+) -> None:
+    old = plain(moto_store_2.server)
+    old.create_bucket(Bucket=bucket_name)
+    old.put_bucket_versioning(Bucket=bucket_name, VersioningConfiguration={"Status": "Enabled"})
+    backends = {"x": doctor.backend(moto_store.server), "old": doctor.backend(moto_store_2.server)}
+    for body in (None, b"small" * 100):
+        if body is not None:
+            old.put_object(Bucket=bucket_name, Key="small", Body=body)
+        findings = doctor(doctor.configuration(bucket_name, **backends), probe=True, rounds=1)
+        versions = old.list_object_versions(Bucket=bucket_name)
+        assert [version["Key"] for version in versions.get("Versions", [])] == (["small"] if body else [])
+        assert "DeleteMarkers" not in versions
+        about(findings, "tried out and recorded")
+        timed = [finding for finding in findings if "small reads" in finding.message]
+        assert [finding.level for finding in timed] == ["ok", "ok" if body else "warning"]
+
+
 def test_a_bucket_of_two_routes_is_probed_once(moto_store: MotoStore, s3: Any, doctor: Any, bucket_name: str) -> None:
     routes = {name: Route(bucket=bucket_name, prefix=f"{name}/", primary="x") for name in ("a", "b")}
     source = Configuration(backends={"x": doctor.backend(moto_store.server)}, routes=routes)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from memory_world import World
@@ -99,13 +101,50 @@ def test_a_missing_bucket_of_a_fallback_is_an_error() -> None:
 
 
 def test_part_numbers_on_a_store_that_ignores_them() -> None:
-    world = World(lacks=("part_number",))
+    world = World()
     world.put(world.p, "whole", b"whole")
+    world.put(world.f, "parts", b"parts")
+    world.f.buckets["b"]["parts"].etag = '"0123-2"'
+    assert world.call("GetObject", Key="whole", PartNumber=1)["ContentLength"] == 5
+    for key, number, expected in (("whole", 2, "InvalidPartNumber"), ("parts", 1, "MethodNotAllowed")):
+        for operation in ("GetObject", "HeadObject"):
+            with pytest.raises(ClientError) as caught:
+                world.call(operation, Key=key, PartNumber=number)
+            assert code(caught) == expected
+    # A range that shows in the answer is the one that was asked for.
+    with pytest.raises(ClientError, match="ignores PartNumber"):
+        world.call("GetObject", Key="parts", PartNumber=1, Range="bytes=0-1")
+
+
+@pytest.mark.parametrize("shown", [{"PartsCount": 2}, {"ContentRange": "bytes 0-4/9"}])
+def test_an_answer_that_shows_its_part_is_believed(shown: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    answer = world.p.call
+    monkeypatch.setattr(world.p, "call", lambda request: answer(request) | shown)
     world.put(world.p, "parts", b"parts")
     world.p.buckets["b"]["parts"].etag = '"0123-2"'
-    assert world.call("GetObject", Key="whole", PartNumber=1)["ContentLength"] == 5
+    assert world.call("GetObject", Key="parts", PartNumber=1)["Body"].read() == b"parts"
+
+
+@pytest.mark.parametrize("holder", ["p", "f"])
+def test_attributes_on_a_store_that_does_not_tell_them(holder: str) -> None:
+    world = World(lacks=("object_attributes",))
+    store = world.backends[holder]
+    world.put(store, "k", b"hello")
+    wanted = ["ETag", "ObjectSize", "StorageClass", "ObjectParts", "Checksum"]
+    store.buckets["b"]["k"].etag = '"0123"'
+    answer = world.call("GetObjectAttributes", Key="k", ObjectAttributes=wanted, MaxParts=3)
+    assert answer["ResponseMetadata"]["Storage"]["backend"] == holder
+    assert {name: answer[name] for name in wanted if name in answer} == {
+        "ETag": "0123",
+        "ObjectSize": 5,
+        "StorageClass": "STANDARD",
+    }
+    store.buckets["b"]["k"].etag = '"0123-7"'
+    answer = world.call("GetObjectAttributes", Key="k", ObjectAttributes=["ObjectParts"])
+    assert answer["ObjectParts"] == {"TotalPartsCount": 7}
+    assert not {"ETag", "ObjectSize"} & set(answer)
     with pytest.raises(ClientError) as caught:
-        world.call("GetObject", Key="whole", PartNumber=2)
-    assert code(caught) == "InvalidPartNumber"
-    with pytest.raises(ClientError, match="ignores PartNumber"):
-        world.call("GetObject", Key="parts", PartNumber=1)
+        world.call("GetObjectAttributes", Key="absent", ObjectAttributes=wanted)
+    # Not HEAD's nameless 404.
+    assert (code(caught), caught.value.operation_name) == ("NoSuchKey", "GetObjectAttributes")
