@@ -8,12 +8,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from foodco_storage.flows.copy_source import CopySource
-from foodco_storage.flows.effects import Call, Discard, Spool
+from foodco_storage.flows.effects import Call, Discard, Resumable, Spool
 from foodco_storage.flows.outcomes import BackendError, NoBucket, NotThere, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import precondition_failed, refused, rejected
 from foodco_storage.layers.conditional_writes import ConditionalWrites
+from foodco_storage.layers.resume import reopening
 from foodco_storage.layers.storage_metadata import note
 
 Locate = Callable[[str, str], Sequence[Place]]
@@ -102,8 +103,9 @@ class Copies:
     ) -> Flow:
         params = request.params
         read = source.read() | {ours: params[theirs] for theirs, ours in _TO_THE_READ.items() if theirs in params}
+        get = Request("GetObject", read)
         try:
-            answer: Response = yield Call(place, Request("GetObject", read))
+            answer: Response = yield Call(place, get)
         except Rejected as error:
             if error.status == 304:  # noqa: PLR2004 - a copy's failed condition is always 412
                 raise precondition_failed(request, "x-amz-copy-source-if-none-match") from error
@@ -116,6 +118,8 @@ class Copies:
                 400,
                 "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
             )
+        if (reopen := reopening(place, get, answer)) is not None:
+            answer["Body"] = yield Resumable(answer["Body"], answer["ContentLength"], reopen)
         # A seekable file, since a request that is signed or sent again reads its body more than once.
         answer["Body"] = yield Spool(answer["Body"])
         try:

@@ -104,6 +104,41 @@ def test_a_body_goes_on_with_the_rest_of_the_same_object(stores: Any, cut: Fault
     assert stores.fallback.proxy.requests == 0
 
 
+@cuts
+def test_a_copy_from_the_fallback_goes_on(large_stores: Any, cut: Fault) -> None:
+    large_stores.fallback.put("k", SMALL, ContentType="text/menu")
+    cut_once(large_stores.fallback, cut)
+    s3 = large_stores.client()
+    s3.copy_object(Bucket=large_stores.bucket, Key="copy", CopySource={"Bucket": large_stores.bucket, "Key": "k"})
+    copied = large_stores.primary.s3.get_object(Bucket=large_stores.bucket, Key="copy")
+    assert copied["Body"].read() == SMALL
+    assert copied["ContentType"] == "text/menu"
+    # Moto as the primary would not say what is missing of a part's source.
+    upload = {"Bucket": large_stores.bucket, "Key": "parts"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+    cut_once(large_stores.fallback, cut)
+    etag = s3.upload_part_copy(
+        **upload,
+        PartNumber=1,
+        CopySource={"Bucket": large_stores.bucket, "Key": "k"},
+        CopySourceRange="bytes=10-500009",
+    )["CopyPartResult"]["ETag"]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
+    assert large_stores.primary.content()["parts"] == SMALL[10:500_010]
+
+
+def test_a_copy_whose_source_is_written_meanwhile_writes_nothing(stores: Any) -> None:
+    stores.fallback.put("k", SMALL)
+    s3 = stores.client()
+    cut_once(stores.fallback, Reset(300_000))
+    s3.meta.events.register(
+        "after-call.s3.GetObject", lambda parsed, **_: "Body" in parsed and stores.fallback.put("k", OTHER)
+    )
+    with pytest.raises(BROKEN):
+        s3.copy_object(Bucket=stores.bucket, Key="copy", CopySource={"Bucket": stores.bucket, "Key": "k"})
+    assert stores.primary.content() == {}
+
+
 @pytest.mark.parametrize("default", ["caller", "primary"])
 @pytest.mark.parametrize("method", ["download_file", "download_fileobj", "object", "pipe"])
 def test_downloads_go_on(stores: Any, method: str, default: str, tmp_path: Path) -> None:
