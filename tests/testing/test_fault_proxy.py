@@ -111,8 +111,9 @@ def test_a_cut_comes_after_exactly_so_many_bytes_of_the_body(
 ) -> None:
     proxy.inject(fault(after_bytes))
     received, was_reset = speak(proxy, request_for(s3, bucket_name))
-    assert body_of(received) == BODY[:after_bytes]
-    assert was_reset == is_reset
+    body = body_of(received)
+    # A diff of bodies takes pytest minutes.
+    assert (len(body), body == BODY[:after_bytes], was_reset) == (after_bytes, True, is_reset)
     assert proxy.faults == 1
 
 
