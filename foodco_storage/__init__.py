@@ -25,14 +25,16 @@ from foodco_storage import session
 from foodco_storage.session import Session, client, resource, setup_default_session
 
 if TYPE_CHECKING:
+    from foodco_storage import errors
     from foodco_storage.config import Backend, Configuration, Default, Route
-    from foodco_storage.errors import ConfigurationError, OperationRefusedError, StorageError
+    from foodco_storage.errors import CircuitOpenError, ConfigurationError, OperationRefusedError, StorageError
 
 __version__ = "0.1.0"
 
 # What a plain client does not need is imported when it is asked for.
 _LAZY = {
     "Backend": "foodco_storage.config",
+    "CircuitOpenError": "foodco_storage.errors",
     "Configuration": "foodco_storage.config",
     "ConfigurationError": "foodco_storage.errors",
     "Default": "foodco_storage.config",
@@ -43,6 +45,7 @@ _LAZY = {
 
 __all__ = [
     "Backend",
+    "CircuitOpenError",
     "Configuration",
     "ConfigurationError",
     "Default",
@@ -52,6 +55,7 @@ __all__ = [
     "Session",
     "StorageError",
     "client",
+    "errors",
     "logging",
     "resource",
     "session",
@@ -78,6 +82,8 @@ sys.modules[__name__].__class__ = _Module
 def __getattr__(name: str) -> Any:
     if (module := _LAZY.get(name)) is not None:
         return getattr(import_module(module), name)
+    if name == "errors":
+        return import_module("foodco_storage.errors")
     # boto3's modules (`exceptions`, `s3`, ...), as they are there now.
     if not name.startswith("_") and hasattr(_boto3, name):
         return getattr(_boto3, name)
@@ -85,4 +91,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY, *(name for name in dir(_boto3) if not name.startswith("_"))})
+    return sorted({*globals(), *_LAZY, "errors", *(name for name in dir(_boto3) if not name.startswith("_"))})

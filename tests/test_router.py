@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum, StrEnum
 from typing import Any
 
 import pytest
@@ -37,6 +38,33 @@ def test_what_is_no_name_of_a_bucket_is_left_to_botocore(bucket: Any) -> None:
     assert taken(router(ONE), "GetObject", Bucket=bucket, Key="k") is None
 
 
+class Buckets(StrEnum):
+    IMAGES = "images"
+
+
+class OldBuckets(str, Enum):  # noqa: UP042 - what older code has
+    IMAGES = "images"
+
+
+class Keys(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "not the characters"
+
+
+@pytest.mark.parametrize("bucket", [Buckets.IMAGES, OldBuckets.IMAGES, Keys("images")])
+def test_a_string_of_another_class_is_routed_by_its_characters(bucket: str) -> None:
+    routes = ONE | {"thumbs": {"bucket": "images", "prefix": "thumbs/", "primary": "aws"}}
+    for operation in ("PutObject", "DeleteObject"):
+        assert taken(router(ONE), operation, Bucket=bucket, Key="k") == "images"
+        assert taken(router(routes), operation, Bucket=bucket, Key=Keys("thumbs/k")) == "thumbs"
+    assert taken(router(routes), "ListObjectsV2", Bucket=bucket, Prefix=Keys("thumbs/")) == "thumbs"
+    found = router(routes).route(bucket, Keys("thumbs/k"))
+    assert found is not None
+    assert found.name == "thumbs"
+
+
 def test_an_operation_that_the_table_does_not_know_goes_to_the_authority() -> None:
     plan = router(ONE).plan("SomethingNew", {"Bucket": "images"})
     assert plan is not None
@@ -58,6 +86,19 @@ def test_the_more_specific_route_wins() -> None:
     assert taken(found, "GetObject", Bucket="arn:aws:s3:eu-west-1:123456789012:accesspoint/images", Key="a") is None
 
 
+def test_each_pattern_of_a_route_is_as_specific_as_it_is_itself() -> None:
+    routes: dict[str, dict[str, Any]] = {
+        "several": {"bucket": ["archive-of-everything", "images-*"], "primary": "aws"},
+        "one": {"bucket": "images-eu", "primary": "ceph"},
+        "some": {"bucket": "images-e*", "primary": "ceph"},
+    }
+    found = router(routes)
+    assert taken(found, "GetObject", Bucket="images-eu", Key="a") == "one"
+    assert taken(found, "GetObject", Bucket="images-en", Key="a") == "some"
+    assert taken(found, "GetObject", Bucket="images-us", Key="a") == "several"
+    assert taken(found, "GetObject", Bucket="archive-of-everything", Key="a") == "several"
+
+
 def test_an_operation_on_the_bucket_goes_to_the_route_of_the_whole_bucket() -> None:
     thumbs = {"thumbs": {"bucket": "images", "prefix": "thumbs/", "primary": "ceph"}}
     assert taken(router(thumbs), "GetBucketLocation", Bucket="images") is None
@@ -77,6 +118,18 @@ def test_a_listing_spans_the_routes_under_its_prefix(prefix: str, sides: list[st
     plan = router(routes).plan("ListObjectsV2", {"Bucket": "images", "Prefix": prefix})
     assert plan is not None
     assert sorted(_asked(plan, prefix)) == sides
+
+
+@pytest.mark.parametrize("operation", ["ListObjectVersions", "ListMultipartUploads"])
+def test_versions_and_uploads_are_listed_by_the_route_of_their_prefix(operation: str) -> None:
+    routes = {
+        "whole": {"bucket": "images", "primary": "aws"},
+        "thumbs": {"bucket": "images", "prefix": "thumbs/", "primary": "ceph"},
+    }
+    found = router(routes)
+    assert taken(found, operation, Bucket="images", Prefix="thumbs/x") == "thumbs"
+    assert taken(found, operation, Bucket="images", Prefix="menus/") == "whole"
+    assert taken(found, operation, Bucket="images") == "whole"
 
 
 def _asked(plan: Plan, prefix: str) -> list[str]:
@@ -134,7 +187,7 @@ def test_a_copy_from_a_routed_bucket_to_one_without_a_route_looks_where_the_sour
 
 
 def test_the_names_of_buckets_do_not_pile_up() -> None:
-    found = Router([(("images-*",), Route("images", Place("ceph")))], Route("", Place("caller")))
+    found = Router([("images-*", Route("images", Place("ceph")))], Route("", Place("caller")))
     for number in range(5000):
         found.plan("GetObject", {"Bucket": f"images-{number}", "Key": "k"})
     assert found._bucket.cache_info().currsize <= 1024  # type: ignore[attr-defined]

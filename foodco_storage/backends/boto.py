@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    HTTPClientError,
-    ParamValidationError,
-)
-from botocore.exceptions import (
-    ConnectionError as BotoConnectionError,
-)
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from foodco_storage.backends.breaker import Breaker
 from foodco_storage.backends.capabilities import CapabilityBook
 from foodco_storage.backends.connections import renew_connections
+from foodco_storage.backends.watched import MakeApiCall, is_outage, watched
 from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Rejected, Unavailable
-from foodco_storage.flows.request import Parameters, Request, Response
-
-MakeApiCall = Callable[[str, Parameters], Response]
-"""`BaseClient._make_api_call` of one client."""
+from foodco_storage.flows.request import Request, Response
+from foodco_storage.operations import OPERATIONS, OperationClass
 
 _NOT_THERE = frozenset({"NoSuchKey", "NoSuchVersion"})
 _HTTP_NOT_FOUND = 404
 _HTTP_FORBIDDEN = 403
-_HTTP_SERVER_ERROR = 500
-# S3's own answers with a 5xx status that say something about the request, not about the store.
-_NOT_AN_OUTAGE = frozenset({"NotImplemented"})
 
 
 class BotoBackend:
@@ -41,7 +29,7 @@ class BotoBackend:
         make_api_call: sends a request through the client, user's event handlers included.
         capabilities: what is known of the store.
         breaker: keeps a dead store from costing every request its timeouts; None for none.
-        forbidden_means_missing: whether 403 on a read says "not there" (S3 without ListBucket answers so).
+        forbidden_means_missing: whether AccessDenied on a read says "not there" (S3 without ListBucket answers so).
     """
 
     def __init__(
@@ -56,39 +44,12 @@ class BotoBackend:
     ) -> None:
         self.name = name
         self.breaker = breaker
-        self._make_api_call = make_api_call
         self.client = client
+        self.send = watched(make_api_call, breaker)
+        """Sends a request as boto3 would, with the breaker watching; errors stay botocore's."""
         self.able = capabilities.able
         self._capabilities = capabilities
         self._forbidden_means_missing = forbidden_means_missing
-
-    def send(self, operation: str, params: Parameters) -> Response:
-        """Send a request as boto3 would, with the breaker watching; errors stay botocore's."""
-        breaker = self.breaker
-        if breaker is None:
-            return self._make_api_call(operation, params)
-        breaker.before()
-        try:
-            response = self._make_api_call(operation, params)
-        except ClientError as error:
-            if _is_outage(error):
-                breaker.failed()
-            else:
-                breaker.succeeded()
-            raise
-        except (BotoConnectionError, HTTPClientError) as error:
-            # Its bare class stands for anything else that was raised on the way, as by the caller's own file.
-            if type(error) is HTTPClientError:
-                breaker.released()
-            else:
-                breaker.failed()
-            raise
-        except BaseException:
-            # Nothing was learnt about the store: a wrong parameter, missing credentials, an interrupt.
-            breaker.released()
-            raise
-        breaker.succeeded()
-        return response
 
     def call(self, request: Request) -> Response:
         """Carry out one operation (`foodco_storage.backends.interface`)."""
@@ -96,16 +57,20 @@ class BotoBackend:
             # botocore's handlers change the parameters that they are given; a flow may send the same request again.
             return self.send(request.operation, dict(request.params))
         except ClientError as error:
-            meaning = self._meaning(request, error) or self._meaning_of_bare_404(request, error)
+            meaning = self._meaning(request, error) or self._meaning_by_a_get(request, error)
             raise meaning from error.__cause__
+        except (BotoConnectionError, HTTPClientError) as error:
+            raise Unavailable(self.name, error) from error.__cause__
         except ParamValidationError:
             raise
         except BotoCoreError as error:
-            raise Unavailable(self.name, error) from error.__cause__
+            # No credentials, a token that can't be had, no region: a mistake on this side, and no outage to get around.
+            raise Rejected(self.name, error) from error.__cause__
 
     def close(self) -> None:
         """Close the connections of the client."""
         self.client._endpoint.close()  # noqa: SLF001 - `close()` of the front door's client would come back here
+        self._capabilities.close()
 
     def after_fork(self) -> None:
         """Leave the parent its connections and locks, and make new ones."""
@@ -114,8 +79,8 @@ class BotoBackend:
         if self.breaker is not None:
             self.breaker.after_fork()
 
-    def _meaning_of_bare_404(self, request: Request, error: ClientError) -> BackendError:
-        """A HEAD answered 404 by who knows whom: a GET of the same tells, since its body names the error."""
+    def _meaning_by_a_get(self, request: Request, error: ClientError) -> BackendError:
+        """A HEAD was answered 403, or 404 by who knows whom: a GET of the same tells, since its body names the error."""
         names = ("Bucket", "Key", "VersionId", "RequestPayer", "ExpectedBucketOwner")
         get = Request("GetObject", {name: request.params[name] for name in names if name in request.params})
         try:
@@ -125,47 +90,53 @@ class BotoBackend:
         except BackendError as failure:
             return failure
         response["Body"].close()
+        if _status(error) == _HTTP_FORBIDDEN:
+            return Rejected(self.name, error)
         return Unavailable(self.name, _not_s3(self.name, request, error))
 
     def _meaning(self, request: Request, error: ClientError) -> BackendError | None:
-        """What botocore's error means; None for a 404 of a HEAD that may not be the store's."""
+        """What botocore's error means; None for a HEAD whose answer does not tell."""
         code = str(error.response.get("Error", {}).get("Code", ""))
-        metadata = error.response.get("ResponseMetadata", {})
-        status = metadata.get("HTTPStatusCode", 0)
-        headers = metadata.get("HTTPHeaders", {})
-        metadata.setdefault("Storage", {})["backend"] = self.name
+        error.response.get("ResponseMetadata", {}).setdefault("Storage", {})["backend"] = self.name
         if code == "NoSuchBucket":
             return NoBucket(self.name, error)
-        if (
-            status == _HTTP_FORBIDDEN
-            and self._forbidden_means_missing
-            and request.operation.startswith(("Get", "Head"))
-        ):
-            return NotThere(self.name, error)
+        status = _status(error)
         if status == _HTTP_NOT_FOUND:
-            if headers.get("x-amz-delete-marker") == "true":
-                return Deleted(self.name, error)
-            # A HEAD has no body to tell NoSuchKey by; only an S3 store puts its request id on the answer.
-            head = request.operation == "HeadObject"
-            if code in _NOT_THERE or (head and _has_request_id(headers)):
+            return self._meaning_of_404(request, error, code)
+        if status == _HTTP_FORBIDDEN and self._forbidden_means_missing and _reads_an_object(request):
+            if code == "AccessDenied":
                 return NotThere(self.name, error)
-            if code in {"", "404"}:
-                if "HTTPHeaders" not in metadata:
-                    # It never was on a network: botocore's Stubber made it.
-                    return NotThere(self.name, error)
-                return None if head else Unavailable(self.name, _not_s3(self.name, request, error))
-        if _is_outage(error):
-            return Unavailable(self.name, error)
-        return Rejected(self.name, error)
+            # Wrong keys and a wrong clock are 403 too, and a HEAD has no body to say which in.
+            return None if request.operation == "HeadObject" else Rejected(self.name, error)
+        return Unavailable(self.name, error) if is_outage(error) else Rejected(self.name, error)
+
+    def _meaning_of_404(self, request: Request, error: ClientError, code: str) -> BackendError | None:
+        headers = error.response["ResponseMetadata"].get("HTTPHeaders")
+        if headers is not None and headers.get("x-amz-delete-marker") == "true":
+            return Deleted(self.name, error)
+        if code in _NOT_THERE:
+            return NotThere(self.name, error)
+        if code not in {"", "404"}:
+            return Rejected(self.name, error)
+        if headers is None:
+            # It never was on a network: botocore's Stubber made it.
+            return NotThere(self.name, error)
+        if request.operation != "HeadObject":
+            return Unavailable(self.name, _not_s3(self.name, request, error))
+        # A HEAD has no body to tell NoSuchKey by; only an S3 store puts its request id on the answer.
+        return NotThere(self.name, error) if _has_request_id(headers) else None
+
+
+def _reads_an_object(request: Request) -> bool:
+    return OPERATIONS.get(request.operation) is OperationClass.OBJECT_READ
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def _has_request_id(headers: dict[str, str]) -> bool:
     return bool(headers.get("x-amz-request-id") or headers.get("x-amzn-requestid"))
-
-
-def _is_outage(error: ClientError) -> bool:
-    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= _HTTP_SERVER_ERROR and error.response.get("Error", {}).get("Code") not in _NOT_AN_OUTAGE
 
 
 def _not_s3(backend: str, request: Request, error: ClientError) -> ClientError:

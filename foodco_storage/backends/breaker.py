@@ -14,7 +14,11 @@ class Breaker:
 
     Closed: everything goes through. After `failures` outages in a row it opens: requests fail at once with
     `CircuitOpenError`. After `open_seconds` one request is let through (half-open): its success closes the breaker, its
-    failure opens it again.
+    failure opens it again. One that has not ended after another `open_seconds` (a large body, say) keeps the store from
+    being tried no longer.
+
+    `before` answers a number where it lets a request through to try the store; the request's end is told with it, so that
+    one that was under way when the breaker opened is not taken for the trial.
 
     Args:
         endpoint: what the error names.
@@ -32,7 +36,8 @@ class Breaker:
         self._clock = clock
         self._failures = 0
         self._opened_at: float | None = None
-        self._trying = False
+        self._trial = 0
+        self._tried_at: float | None = None
         self._lock = threading.Lock()
 
     @property
@@ -40,47 +45,59 @@ class Breaker:
         """`closed`, `open`, or `half-open`."""
         if self._opened_at is None:
             return "closed"
-        return "half-open" if self._trying else "open"
+        return "open" if self._tried_at is None else "half-open"
 
-    def before(self) -> None:
+    def before(self) -> int | None:
         """Ask to send a request.
+
+        Returns:
+            The number of the trial that the request is; None while the breaker is closed.
 
         Raises:
             CircuitOpenError: when the store is being left alone.
         """
         # Read without the lock: the closed breaker is on the way of every request.
         if self._opened_at is None:
-            return
+            return None
         with self._lock:
             if self.state == "closed":
-                return
-            left = self._opened_at + self._open_seconds - self._clock()
-            if left > 0 or self._trying:
-                raise CircuitOpenError(
-                    endpoint_url=self._endpoint, failures=self._failures, retry_after_seconds=max(left, 0.0)
-                )
-            self._trying = True
+                return None
+            now = self._clock()
+            left = max(self._opened_at, self._tried_at or self._opened_at) + self._open_seconds - now
+            if left > 0:
+                raise CircuitOpenError(endpoint_url=self._endpoint, failures=self._failures, retry_after_seconds=left)
+            self._trial += 1
+            self._tried_at = now
+            return self._trial
 
     def succeeded(self) -> None:
         """Tell that the store answered."""
         if self._failures or self._opened_at is not None:
             with self._lock:
-                self._failures, self._opened_at, self._trying = 0, None, False
+                self._failures, self._opened_at, self._tried_at = 0, None, None
 
-    def failed(self) -> None:
-        """Tell that the store could not answer."""
+    def failed(self, trial: int | None = None) -> None:
+        """Tell that the store could not answer; `trial` is what `before` answered."""
         with self._lock:
-            self._failures += 1
-            if self._trying or self._failures >= self._threshold:
-                self._opened_at, self._trying = self._clock(), False
+            if self._opened_at is None:
+                self._failures += 1
+                if self._failures >= self._threshold:
+                    self._opened_at = self._clock()
+            elif self._is_under_way(trial):
+                self._failures += 1
+                self._opened_at, self._tried_at = self._clock(), None
 
-    def released(self) -> None:
-        """Tell that the request ended before it showed anything."""
-        if self._trying:
+    def released(self, trial: int | None = None) -> None:
+        """Tell that the request ended before it showed anything; `trial` is what `before` answered."""
+        if trial is not None:
             with self._lock:
-                self._trying = False
+                if self._is_under_way(trial):
+                    self._tried_at = None
+
+    def _is_under_way(self, trial: int | None) -> bool:
+        return trial is not None and trial == self._trial and self._tried_at is not None
 
     def after_fork(self) -> None:
         """A lock that another thread held at the fork would stay locked in the child."""
         self._lock = threading.Lock()
-        self._trying = False
+        self._tried_at = None

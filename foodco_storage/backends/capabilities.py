@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from botocore.exceptions import ClientError
+from cachetools import TLRUCache, TTLCache
 
 from foodco_storage.flows.request import Parameters, Response
 
@@ -60,12 +63,45 @@ RECORD_NAME = "capabilities.json"
 VERSIONING_SECONDS = 60.0
 """How long the answer about a bucket's versioning is believed."""
 
+FAILED_SECONDS = 60.0
+"""How long a store that did not let itself be probed is not probed again."""
+
+_MAX_BUCKETS = 1024
 _MAX_RECORD_BYTES = 64 * 1024
-_SERVER_ERROR = 500
+# What says something about the key, the bucket or the rights of who asks. Anything else (wrong credentials, a wrong clock,
+# an outage) may be otherwise in a moment, and must not be taken for a missing capability.
+_ANSWERS = frozenset({"AccessDenied", "NoSuchBucket", "NoSuchKey"})
+_NO_VERSIONING = frozenset({"MethodNotAllowed", "NotImplemented"})
 
 Call = Callable[[str, Parameters], Response]
 Probe = Callable[[Call, str, str], Mapping[str, bool]]
 """Given a way to call the backend, a bucket and a reserved prefix: what was found out."""
+
+
+class Asked(Protocol):
+    """A client of the store (`foodco_storage.backends.plain_client`)."""
+
+    send: Call
+
+    def close(self) -> None:
+        """Close its connections."""
+
+    def after_fork(self) -> None:
+        """Leave the parent its connections and locks."""
+
+
+_About: TypeAlias = tuple[str, str]
+"""A bucket and the reserved prefix in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    capabilities: Mapping[str, bool]
+    failed: bool = False
+
+
+def _believed_until(about: _About, learnt: _Learnt, now: float) -> float:  # noqa: ARG001 - cachetools' signature
+    return now + FAILED_SECONDS if learnt.failed else math.inf
 
 
 class CapabilityBook:
@@ -75,7 +111,7 @@ class CapabilityBook:
         backend: the backend's name, for messages.
         preset: `aws`, `ceph` or `s3`.
         configured: what the configuration says; wins over everything.
-        call: sends a request to the backend.
+        asked: the backend's client for such questions.
         probe: finds out what nobody has recorded.
         clock: seconds that only grow.
     """
@@ -85,19 +121,21 @@ class CapabilityBook:
         backend: str,
         preset: str,
         configured: Mapping[str, bool],
-        call: Call,
+        asked: Asked,
         probe: Probe,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._backend = backend
         self._preset = PRESET_CAPABILITIES[preset]
         self._configured = configured
-        self._call = call
+        self._asked = asked
         self._probe = probe
         self._clock = clock
-        self._learnt: dict[str, Mapping[str, bool]] = {}
-        self._versioning: dict[str, tuple[bool, float]] = {}
+        # Buckets are few, but their names come from callers: bounded.
+        self._learnt: TLRUCache[_About, _Learnt] = TLRUCache(_MAX_BUCKETS, _believed_until, timer=clock)
+        self._versioned: TTLCache[str, bool | None] = TTLCache(_MAX_BUCKETS, VERSIONING_SECONDS, timer=clock)
         self._lock = threading.Lock()
+        self._turns: dict[_About, threading.Lock] = {}
 
     def able(self, bucket: str, capability: str, reserved_prefix: str) -> bool:
         """Whether the backend has a capability on a bucket.
@@ -112,47 +150,70 @@ class CapabilityBook:
         if capability == "conditional_put":
             versioned = self._known(bucket, "conditional_put_versioned", reserved_prefix)
             if able != versioned:
-                return versioned if self._is_versioned(bucket) else able
+                state = self._is_versioned(bucket)
+                return False if state is None else (versioned if state else able)
         return able
 
     def _known(self, bucket: str, capability: str, reserved_prefix: str) -> bool:
         known = self._configured.get(capability)
         return bool(self._of(bucket, reserved_prefix).get(capability) if known is None else known)
 
-    def _is_versioned(self, bucket: str) -> bool:
-        """Whether a bucket has, or had, versioning; asked again now and then, since an operator may turn it on."""
-        answer = self._versioning.get(bucket)
-        if answer is None or answer[1] < self._clock():
-            try:
-                # Suspended counts too: such a bucket keeps its versions, and RGW its way of ignoring conditions.
-                versioned = "Status" in self._call("GetBucketVersioning", {"Bucket": bucket})
-            except ClientError as error:
-                _must_be_an_answer(error)
-                logger.warning(
-                    "versioning of bucket %r of backend %r can't be read, so it counts as versioned: %s",
-                    bucket,
-                    self._backend,
-                    error,
-                )
-                versioned = True
-            answer = self._versioning[bucket] = (versioned, self._clock() + VERSIONING_SECONDS)
-        return answer[0]
+    def _is_versioned(self, bucket: str) -> bool | None:
+        """Whether a bucket has, or had, versioning; None where that can't be told.
+
+        Asked again now and then, since an operator may turn it on.
+        """
+        with self._lock:
+            if bucket in self._versioned:
+                return self._versioned[bucket]
+        versioned = self._ask_whether_versioned(bucket)
+        with self._lock:
+            self._versioned[bucket] = versioned
+        return versioned
+
+    def _ask_whether_versioned(self, bucket: str) -> bool | None:
+        try:
+            # Suspended counts too: such a bucket keeps its versions, and RGW its way of ignoring conditions.
+            return "Status" in self._asked.send("GetBucketVersioning", {"Bucket": bucket})
+        except ClientError as error:
+            if _code(error) in _NO_VERSIONING:
+                return False
+            _must_be_an_answer(error)
+            logger.warning(
+                "versioning of bucket %r of backend %r can't be read, so conditional writes count as impossible: %s",
+                bucket,
+                self._backend,
+                error,
+            )
+            return None
 
     def _of(self, bucket: str, reserved_prefix: str) -> Mapping[str, bool]:
-        learnt = self._learnt.get(bucket)
-        if learnt is None:
+        about = bucket, reserved_prefix
+        with self._lock:
+            learnt = self._learnt.get(about)
+            if learnt is not None:
+                return learnt.capabilities
+            turn = self._turns.setdefault(about, threading.Lock())
+        # One thread learns; those that want to know of the same bucket wait for it, others don't.
+        with turn:
             with self._lock:
-                learnt = self._learnt.get(bucket)
-                if learnt is None:
-                    learnt = self._learnt[bucket] = {**self._preset, **self._learn(bucket, reserved_prefix)}
-        return learnt
+                learnt = self._learnt.get(about)
+            if learnt is None:
+                try:
+                    learnt = self._learn(bucket, reserved_prefix)
+                    with self._lock:
+                        self._learnt[about] = learnt
+                finally:
+                    with self._lock:
+                        self._turns.pop(about, None)
+        return learnt.capabilities
 
-    def _learn(self, bucket: str, reserved_prefix: str) -> Mapping[str, bool]:
+    def _learn(self, bucket: str, reserved_prefix: str) -> _Learnt:
         recorded = self.recorded(bucket, reserved_prefix)
         if recorded is not None or self._preset:
-            return recorded or {}
+            return _Learnt({**self._preset, **(recorded or {})})
         try:
-            return self._probe(self._call, bucket, reserved_prefix)
+            return _Learnt(self._probe(self._asked.send, bucket, reserved_prefix))
         except ClientError as error:
             _must_be_an_answer(error)
             logger.warning(
@@ -161,13 +222,13 @@ class CapabilityBook:
                 bucket,
                 error,
             )
-            return {}
+            return _Learnt({}, failed=True)
 
     def recorded(self, bucket: str, reserved_prefix: str) -> Mapping[str, bool] | None:
         """What an operator recorded for a bucket; None where nothing readable is."""
         key = reserved_prefix + RECORD_NAME
         try:
-            body = self._call("GetObject", {"Bucket": bucket, "Key": key})["Body"]
+            body = self._asked.send("GetObject", {"Bucket": bucket, "Key": key})["Body"]
             try:
                 text = body.read(_MAX_RECORD_BYTES)
             finally:
@@ -180,18 +241,25 @@ class CapabilityBook:
             logger.debug("no record of capabilities in bucket %r of backend %r: %s", bucket, self._backend, error)
         return None
 
+    def close(self) -> None:
+        """Close the connections that questions were asked by."""
+        self._asked.close()
+
     def after_fork(self) -> None:
         """A lock that another thread held at the fork would stay locked in the child."""
         self._lock = threading.Lock()
+        self._turns = {}
+        self._asked.after_fork()
 
 
 def _must_be_an_answer(error: ClientError) -> None:
     """Let a store's "not there" or "you may not" pass; what says nothing about the store's abilities goes up."""
-    code = error.response.get("Error", {}).get("Code", "")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    # `404` without a name is not S3's: a GET has a body to name the error in.
-    if status in (0, 429) or status >= _SERVER_ERROR or code in ("", "404"):
+    if _code(error) not in _ANSWERS:
         raise error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def parse_record(text: bytes) -> dict[str, bool]:

@@ -48,6 +48,16 @@ def client_config(backend: Backend, caller: Config | None = None) -> Config:
     return config
 
 
+def unshared(config: Config) -> Config:
+    """A copy of a caller's `Config` that botocore may write into.
+
+    Making a client fills what was left open into the dicts of the `Config` itself: the retry mode that boto3 resolved for the
+    caller's store would look like the caller's own wish for every other.
+    """
+    shared = {name: value for name in ("retries", "s3") if (value := getattr(config, name)) is not None}
+    return config.merge(Config(**{name: dict(value) for name, value in shared.items()}))
+
+
 def _config(settings: Mapping[str, Any]) -> Config:
     """A `Config` of our flat names."""
     options = dict(settings)

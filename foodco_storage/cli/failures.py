@@ -9,6 +9,7 @@ from typing import ParamSpec
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
+from rich.markup import escape
 
 from foodco_storage.errors import ConfigurationError, StorageError
 
@@ -46,4 +47,4 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _tell(message: str) -> None:
-    Console(stderr=True).print(f"[bold red]error[/] {message}", soft_wrap=True, highlight=False)
+    Console(stderr=True).print(f"[bold red]error[/] {escape(message)}", soft_wrap=True, highlight=False)

@@ -62,7 +62,7 @@ class Backend(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     preset: Annotated[Preset | None, _is("defaults for a kind of store; `s3` with an endpoint_url, else `aws`")] = None
     endpoint_url: Annotated[str | None, _is("the store's URL; left out for AWS")] = None
     region: Annotated[str | None, _is("region to sign for")] = None
-    profile: Annotated[str | None, _is("profile of the AWS configuration files to take credentials from")] = None
+    profile: Annotated[str | None, _is("profile of the AWS configuration files: credentials, endpoint, region")] = None
     access_key_id: Annotated[Secret | None, _is("access key, as a reference: ${VARIABLE}")] = None
     secret_access_key: Annotated[Secret | None, _is("secret key, as a reference: ${VARIABLE}")] = None
     session_token: Annotated[Secret | None, _is("session token, as a reference: ${VARIABLE}")] = None
@@ -80,7 +80,7 @@ class Backend(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     max_pool_connections: Annotated[Count | None, _is("connections kept open")] = None
     request_checksum_calculation: Annotated[Checksums | None, _is("checksums sent with requests")] = None
     response_checksum_validation: Annotated[Checksums | None, _is("checksums asked for with responses")] = None
-    forbidden_means_missing: Annotated[bool, _is("403 on a read says that the key is not there")] = False
+    forbidden_means_missing: Annotated[bool, _is("AccessDenied on a read says that the key is not there")] = False
     capabilities: Annotated[Capabilities, _is("what the store can do")] = field(default_factory=Capabilities)
     breaker: Annotated[Breaker, _is("the circuit breaker")] = field(default_factory=Breaker)
 

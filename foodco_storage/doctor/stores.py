@@ -9,12 +9,12 @@ from typing import Any, Literal
 import boto3.session
 import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ProfileNotFound
+from botocore.exceptions import BotoCoreError
 from botocore.parsers import ResponseParserError
 
 from foodco_storage.backends.presets import preset_of
 from foodco_storage.config import Backend, Configuration, Route
-from foodco_storage.errors import ConfigurationError, Problem
+from foodco_storage.front.profiles import with_profile
 from foodco_storage.front.siblings import client_arguments
 
 CALLER = "caller"
@@ -99,12 +99,9 @@ def open_store(name: str, backend: Backend | None) -> Store:
     only_once = Config(retries={"total_max_attempts": 1})
     if backend is None:
         return Store(name, None, boto3.session.Session().client("s3", config=only_once))
+    backend = with_profile(name, backend)
     settings = msgspec.structs.replace(backend, max_attempts=1, max_pool_connections=_CONNECTIONS)
-    try:
-        session = boto3.session.Session(profile_name=backend.profile)
-    except ProfileNotFound as error:
-        message = f"no profile {backend.profile!r} in the AWS configuration files"
-        raise ConfigurationError([Problem(f"backends.{name}.profile", message)]) from error
+    session = boto3.session.Session(profile_name=backend.profile)
     return Store(name, backend, session.client("s3", **client_arguments(settings, {})))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
@@ -70,7 +71,14 @@ class ThreadDriver:
         return self._backends[place.backend].able(place.bucket(effect.bucket), effect.capability, place.reserved_prefix)
 
     def _resumable(self, effect: Resumable) -> StreamingBody:
-        body = ResumableBody(effect.body, effect.size, lambda offset: self.run(effect.reopen(offset))["Body"])
+        # What the caller's context holds now (a trace, what event handlers left) belongs to the requests for the rest too,
+        # whenever and wherever the body is read.
+        context = copy_context()
+
+        def reopen(offset: int) -> Any:
+            return context.copy().run(self.run, effect.reopen(offset))["Body"]
+
+        body = ResumableBody(effect.body, effect.size, reopen)
         return StreamingBody(body, effect.size)
 
     def _spool(self, effect: Spool) -> Any:

@@ -50,4 +50,7 @@ class Unavailable(BackendError):
 
 
 class Rejected(BackendError):
-    """The backend understood and refused: a condition failed, access was denied, a parameter is wrong."""
+    """The backend understood and refused: a condition failed, access was denied, a parameter is wrong.
+
+    Also where it could not be asked for a reason on this side: there are no credentials.
+    """

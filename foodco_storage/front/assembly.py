@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from foodco_storage.backends.presets import unshared
 from foodco_storage.config import Configuration
 from foodco_storage.config import Route as ConfiguredRoute
 from foodco_storage.flows.place import Place
 from foodco_storage.front.client import StorageClient
 from foodco_storage.front.dispatch import Dispatch
 from foodco_storage.front.events import SharedEvents
+from foodco_storage.front.profiles import with_profile
 from foodco_storage.front.router import Router
-from foodco_storage.front.siblings import SAYS_WHICH_STORE, client_arguments, finish_client, make_sibling, real_backend
+from foodco_storage.front.siblings import (
+    SAYS_WHICH_STORE,
+    client_arguments,
+    finish_client,
+    make_sibling,
+    plain_client,
+    real_backend,
+)
 from foodco_storage.layers.route import Route
 
 CALLER = "caller"
@@ -31,13 +41,16 @@ class Assembly:
 
     def __init__(self, configuration: Configuration, caller: Mapping[str, Any]) -> None:
         self._caller = dict(caller)
-        self._backends = configuration.backends
         explicit = any(caller.get(name) is not None for name in SAYS_WHICH_STORE)
         # Never one store's request to another behind explicit arguments.
         self._routes = {
             name: route for name, route in configuration.routes.items() if not explicit or route.primary == CALLER
         }
         self._default = CALLER if explicit else configuration.default.backend
+        # Only those in use: a profile that nobody needs here may well be missing here.
+        self._backends = {
+            name: with_profile(name, configuration.backends[name]) for name in self._names() if name != CALLER
+        }
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -52,14 +65,15 @@ class Assembly:
         backends = {}
         siblings = []
         for name in self._names():
-            configured = self._backends.get(name)
+            configured, arguments = self._backends.get(name), self._arguments(name)
             if name == self._default:
                 make_api_call, behind = own, client
             else:
-                behind = make_sibling(make_client, client, name, configured, self._arguments(name))
+                behind = make_sibling(make_client, client, name, configured, arguments)
                 make_api_call = behind._make_api_call  # noqa: SLF001
                 siblings.append(behind)
-            backends[name] = real_backend(name, behind, make_api_call, configured)
+            make_plain = partial(plain_client, make_client, name, configured, arguments)
+            backends[name] = real_backend(name, behind, make_api_call, configured, make_plain)
         client.meta.events = client._events = SharedEvents(  # noqa: SLF001
             client.meta.events, [sibling.meta.events for sibling in siblings]
         )
@@ -72,11 +86,17 @@ class Assembly:
         return names
 
     def _arguments(self, name: str) -> dict[str, Any]:
-        return dict(self._caller) if name == CALLER else client_arguments(self._backends[name], self._caller)
+        caller = dict(self._caller)
+        if caller.get("config") is not None:
+            caller["config"] = unshared(caller["config"])
+        return caller if name == CALLER else client_arguments(self._backends[name], caller)
 
     def router(self) -> Router:
         """The routes that apply to this client."""
-        routes = [(_patterns(route), _resolved(name, route)) for name, route in self._routes.items()]
+        routes = []
+        for name, route in self._routes.items():
+            resolved = _resolved(name, route)
+            routes += [(pattern, resolved) for pattern in _patterns(route)]
         routes.sort(key=lambda item: _specificity(item[0]), reverse=True)
         return Router(routes, Route("", Place(self._default)))
 
@@ -111,7 +131,6 @@ def _patterns(route: ConfiguredRoute) -> Sequence[str]:
     return (route.bucket,) if isinstance(route.bucket, str) else tuple(route.bucket)
 
 
-def _specificity(patterns: Sequence[str]) -> tuple[bool, int]:
+def _specificity(pattern: str) -> tuple[bool, int]:
     """A bucket's own name before a pattern, a longer pattern before a shorter one."""
-    literal = not any(_WILDCARDS & set(pattern) for pattern in patterns)
-    return literal, max(len(pattern.strip("*")) for pattern in patterns)
+    return not _WILDCARDS & set(pattern), len(pattern.strip("*"))

@@ -66,6 +66,14 @@ class StorageClient:
         response: Response = super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
         return response
 
+    def _get_credentials(self) -> Any:
+        """None for a client with routes.
+
+        boto3 asks for nothing but its transfers through the AWS Common Runtime (boto3.crt), which would go past the routes
+        to AWS; a client without credentials keeps the classic ones, also under an `S3Transfer` that the user makes.
+        """
+        return super()._get_credentials() if self._dispatch is None else None  # type: ignore[misc]
+
     def close(self) -> None:
         """Close the connections to all backends."""
         super().close()  # type: ignore[misc]

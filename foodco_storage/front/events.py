@@ -9,6 +9,7 @@ instead: they see the caller's own parameters, once per call, and may change the
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -64,6 +65,10 @@ class SharedEvents(EventAliaser):  # type: ignore[misc] # botocore is untyped
         finally:
             _left_in_context.reset(token)
 
+    def __copy__(self) -> EventAliaser:
+        """An emitter with the same handlers that registers on no client, as botocore's copies."""
+        return EventAliaser(copy.copy(self._emitter), copy.copy(self._event_aliases))
+
     def register(self, event_name: str, handler: Any, *args: Any, **kwargs: Any) -> None:
         """Register a handler on every client."""
         self._each("register", event_name, handler, *args, **kwargs)
@@ -87,7 +92,8 @@ class SharedEvents(EventAliaser):  # type: ignore[misc] # botocore is untyped
     def _each(self, method: str, event_name: str, *args: Any, **kwargs: Any) -> None:
         if event_name.partition(".")[0] in _BEFORE_ROUTING:
             getattr(self._front, method)(self._alias_event_name(event_name), *args, **kwargs)
-            self._have_front_handlers()
+            if method != "unregister":
+                self._have_front_handlers()
             return
         for emitter in self._all:
             getattr(emitter, method)(event_name, *args, **kwargs)

@@ -6,6 +6,7 @@ import inspect
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from os import register_at_fork
 from typing import Any
 
@@ -61,9 +62,15 @@ def open_client(
         with client_class(session):
             made = make("s3", **assembly.arguments)
         client = _client_of(made)
-        assembly.attach(client, make_sibling)
+        assembly.attach(client, partial(_safely, make_sibling))
     _clients.add(client)
     return made
+
+
+def _safely(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Make a client, perhaps much later and from another thread."""
+    with _creating:
+        return make(*args, **kwargs)
 
 
 def _client_of(made: Any) -> Any:

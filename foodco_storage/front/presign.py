@@ -100,7 +100,12 @@ def _signer(client: Any, operation: str, params: dict[str, Any], method: str | N
 def _holder(client: Any, route: Route, params: dict[str, Any]) -> str:
     names = ("Bucket", "Key", "VersionId", "RequestPayer", "ExpectedBucketOwner")
     try:
-        head = client.head_object(**{name: params[name] for name in names if name in params})
+        # Below the front door: the caller's handlers have seen these parameters, and may have changed them.
+        head = client._routed(  # noqa: SLF001
+            client._dispatch,  # noqa: SLF001
+            "HeadObject",
+            {name: params[name] for name in names if name in params},
+        )
     except (BotoCoreError, ClientError) as error:
         # Signing never fails in boto3 for what lies in the store, and nobody holds a key that is yet to be written.
         logger.debug("signing for the authority of route %r, since no holder was found: %s", route.name, error)

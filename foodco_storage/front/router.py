@@ -19,6 +19,7 @@ from foodco_storage.layers.split_deletes import SplitDeletes
 from foodco_storage.operations import OPERATIONS, OperationClass
 
 _COPIES = frozenset({"CopyObject", "UploadPartCopy"})
+_BY_PREFIX = frozenset({OperationClass.LIST, OperationClass.AUTHORITY_LIST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,11 @@ class Router:
     """Finds the plan of a request.
 
     Args:
-        routes: pairs of bucket patterns and the route, most specific first.
+        routes: pairs of a bucket pattern and its route, most specific first.
         unrouted: stands for every bucket, and every key of a bucket, that no route speaks for.
     """
 
-    def __init__(self, routes: Sequence[tuple[Sequence[str], Route]], unrouted: Route) -> None:
+    def __init__(self, routes: Sequence[tuple[str, Route]], unrouted: Route) -> None:
         self._routes = routes
         self._unrouted = unrouted
         self._copies_to_unrouted = Copies(unrouted.primary, self.locate)
@@ -68,7 +69,10 @@ class Router:
         """The plan of a request; None where it is the default backend's, untouched."""
         name = params.get("Bucket")
         if type(name) is not str:
-            return None
+            if not isinstance(name, str):
+                return None
+            # An enumeration's member, numpy's string: botocore sends the characters, whatever `str()` makes of them.
+            name = str.__str__(name)
         bucket = self._bucket(name)
         if bucket is None:
             return self._unrouted_copy(operation, params) if operation in _COPIES else None
@@ -79,7 +83,7 @@ class Router:
 
     def route(self, name: str, key: str | None) -> Route | None:
         """The route of a bucket and key; None for the default backend."""
-        bucket = self._bucket(name)
+        bucket = self._bucket(str.__str__(name))
         if bucket is None:
             return None
         route = bucket.route_of(key or "")
@@ -93,11 +97,12 @@ class Router:
     def _plan_among(self, bucket: Bucket, operation: str, params: Mapping[str, Any]) -> Plan | None:
         if operation == "DeleteObjects":
             return self._plan_with(SplitDeletes(bucket.route_of), operation, bucket.routes[-1])
-        name = params.get("Prefix" if OPERATIONS.get(operation) is OperationClass.LIST else "Key", "")
-        if type(name) is not str:
+        operation_class = OPERATIONS.get(operation)
+        name = params.get("Prefix" if operation_class in _BY_PREFIX else "Key", "")
+        if not isinstance(name, str):
             return bucket.plan(bucket.routes[-1], operation)
         route = bucket.route_of(name)
-        if OPERATIONS.get(operation) is OperationClass.LIST:
+        if operation_class is OperationClass.LIST:
             under = [r for r in reversed(bucket.routes) if r.prefix.startswith(name) and r is not route]
             if under:
                 return self._plan_with(MergedLists(sides_of([route, *under], name)), operation, route)
@@ -115,8 +120,8 @@ class Router:
 
     def _resolve(self, name: str) -> Bucket | None:
         routes: dict[str, Route] = {}
-        for patterns, route in self._routes:
-            if route.prefix not in routes and any(_matches(name, pattern) for pattern in patterns):
+        for pattern, route in self._routes:
+            if route.prefix not in routes and _matches(name, pattern):
                 routes[route.prefix] = route
         if not routes:
             return None

@@ -8,12 +8,14 @@ from typing import Any
 from botocore.config import Config
 
 from foodco_storage.backends import quirks
-from foodco_storage.backends.boto import BotoBackend, MakeApiCall
+from foodco_storage.backends.boto import BotoBackend
 from foodco_storage.backends.breaker import Breaker
 from foodco_storage.backends.capabilities import PRESET_CAPABILITIES, Call, CapabilityBook
+from foodco_storage.backends.plain_client import PlainClient
 from foodco_storage.backends.presets import client_config, preset_of
+from foodco_storage.backends.watched import MakeApiCall
 from foodco_storage.config import Backend
-from foodco_storage.errors import ConfigurationError, Problem
+from foodco_storage.front.profiles import profile_session
 
 MakeClient = Callable[..., Any]
 """`boto3.session.Session.client` of the session that the caller's client came from."""
@@ -30,18 +32,20 @@ def client_arguments(backend: Backend, caller: Mapping[str, Any]) -> dict[str, A
     the preset.
 
     Args:
-        backend: its configuration.
+        backend: its configuration, its profile's included (`front.profiles`).
         caller: the caller's arguments (`config`, `region_name`, `verify`, ...).
     """
     # Where to go and as whom, the caller said of one store; it must not reach another.
     arguments = {name: value for name, value in caller.items() if value is not None and name not in SAYS_WHICH_STORE}
     arguments["config"] = client_config(backend, arguments.get("config"))
+    # AWS_ENDPOINT_URL and the endpoint of the caller's profile speak of the caller's store as well.
+    arguments["config"] = arguments["config"].merge(Config(ignore_configured_endpoint_urls=True))
     if backend.endpoint_url is not None:
         arguments["endpoint_url"] = backend.endpoint_url
-    if (region := backend.region or _profile_region(backend)) is not None:
-        arguments["region_name"] = region
+    if backend.region is not None:
+        arguments["region_name"] = backend.region
         # Of the two, botocore takes the `Config`'s where the argument is us-east-1.
-        arguments["config"] = arguments["config"].merge(Config(region_name=region))
+        arguments["config"] = arguments["config"].merge(Config(region_name=backend.region))
     elif preset_of(backend) != "aws" and arguments["config"].region_name is None:
         # Other stores don't care, but botocore can't sign without one.
         arguments.setdefault("region_name", "us-east-1")
@@ -57,11 +61,15 @@ def client_arguments(backend: Backend, caller: Mapping[str, Any]) -> dict[str, A
 
 def finish_client(client: Any, name: str, backend: Backend) -> None:
     """What boto3's arguments can't say of a backend's client: its profile's credentials, its store's quirks."""
-    if backend.profile is not None:
-        # Not resolved to keys: what the profile gives (SSO, an assumed role) may have to be refreshed.
-        client._request_signer._credentials = _profile_session(name, backend.profile).get_credentials()  # noqa: SLF001
+    _take_credentials(client, name, backend)
     checksums = client.meta.config.request_checksum_calculation
     quirks.register(client.meta.events, _lacks(backend), checksums=checksums)
+
+
+def _take_credentials(client: Any, name: str, backend: Backend) -> None:
+    if backend.profile is not None:
+        # Not resolved to keys: what the profile gives (SSO, an assumed role) may have to be refreshed.
+        client._request_signer._credentials = profile_session(name, backend.profile).get_credentials()  # noqa: SLF001
 
 
 def _lacks(backend: Backend) -> set[str]:
@@ -85,8 +93,18 @@ def make_sibling(
     return sibling
 
 
-def real_backend(name: str, client: Any, make_api_call: MakeApiCall, backend: Backend | None) -> BotoBackend:
-    """The backend of a client; `backend` is None for `caller`, which is as the caller set it up."""
+def real_backend(
+    name: str, client: Any, make_api_call: MakeApiCall, backend: Backend | None, make_plain: Callable[[], Any]
+) -> BotoBackend:
+    """The backend of a client.
+
+    Args:
+        name: its name in the configuration.
+        client: the client.
+        make_api_call: sends a request through the client.
+        backend: its configuration; None for `caller`, which is as the caller set it up.
+        make_plain: makes another client of the same store (`plain_client`).
+    """
     breaker = None
     if backend is not None and backend.breaker.enabled:
         breaker = Breaker(client.meta.endpoint_url, backend.breaker.failures, backend.breaker.open_seconds)
@@ -94,7 +112,7 @@ def real_backend(name: str, client: Any, make_api_call: MakeApiCall, backend: Ba
         name,
         preset_of(backend) if backend is not None else "s3",
         configured_capabilities(backend) if backend is not None else {},
-        make_api_call,
+        PlainClient(make_plain, breaker),
         _probe,
     )
     return BotoBackend(
@@ -107,6 +125,15 @@ def real_backend(name: str, client: Any, make_api_call: MakeApiCall, backend: Ba
     )
 
 
+def plain_client(make_client: MakeClient, name: str, backend: Backend | None, arguments: Mapping[str, Any]) -> Any:
+    """A client of a backend (None for `caller`) that does not retry and repairs nothing."""
+    config = (arguments.get("config") or Config()).merge(Config(retries={"total_max_attempts": 1}))
+    client = make_client("s3", **{**arguments, "config": config})
+    if backend is not None:
+        _take_credentials(client, name, backend)
+    return client
+
+
 def _probe(call: Call, bucket: str, reserved_prefix: str) -> Mapping[str, bool]:
     from foodco_storage.backends.probe import probe  # noqa: PLC0415 - few stores are ever probed
 
@@ -117,26 +144,3 @@ def configured_capabilities(backend: Backend) -> dict[str, bool]:
     """The capabilities that the configuration settles."""
     names = (name for name in backend.capabilities.__struct_fields__)
     return {name: able for name in names if (able := getattr(backend.capabilities, name)) is not None}
-
-
-def _profile_region(backend: Backend) -> str | None:
-    if backend.profile is None:
-        return None
-    # The profile's own: `get_config_variable` would let AWS_DEFAULT_REGION win, which speaks of the caller's store.
-    region: str | None = _profile_session("", backend.profile).get_scoped_config().get("region")
-    return region
-
-
-def _profile_session(name: str, profile: str) -> Any:
-    import botocore.session  # noqa: PLC0415 - only for backends with a profile
-    from botocore.exceptions import ProfileNotFound  # noqa: PLC0415
-
-    session = botocore.session.Session(profile=profile)
-    try:
-        session.get_scoped_config()
-    except ProfileNotFound as error:
-        problem = Problem(
-            f"backends.{name}.profile" if name else "profile", f"no profile {profile!r} in the AWS configuration files"
-        )
-        raise ConfigurationError([problem]) from error
-    return session

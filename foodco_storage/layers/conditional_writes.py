@@ -19,6 +19,7 @@ class ConditionalWrites:
     def __init__(self, primary: Place, fallbacks: tuple[Place, ...]) -> None:
         self._primary = primary
         self._fallbacks = fallbacks
+        self._places = (primary, *fallbacks)
 
     def put_object(self, request: Request, below: Below) -> Flow:
         """Write the object on the primary."""
@@ -43,7 +44,9 @@ class ConditionalWrites:
             Rejected: 412 when a fallback's object fails the condition; a refusal when the primary is known to ignore it.
         """
         params = request.params
-        if "IfNoneMatch" not in params and "IfMatch" not in params:
+        conditions = [params[name] for name in ("IfNoneMatch", "IfMatch") if name in params]
+        if not conditions or not all(isinstance(condition, str) for condition in conditions):
+            # botocore says what is wrong with one that is no string.
             return request
         if not (yield Able(self._primary, params["Bucket"], capability)):
             raise refused(
@@ -52,14 +55,17 @@ class ConditionalWrites:
                 "would not be conditional at all. Leave the condition out, or write by put_object",
             )
         if "IfNoneMatch" in params:
-            if (yield from look_up(self._fallbacks, request)):
+            # A fallback's object counts unless the primary knows that the key was deleted since.
+            if (yield from look_up(self._fallbacks, request)) and (yield from look_up(self._places, request)):
                 raise precondition_failed(request, "If-None-Match")
             return request
-        if (yield from look_up((self._primary,), request)):
-            return request
-        held = yield from look_up(self._fallbacks, request)
+        held = yield from look_up(self._places, request)
         if not held:
             raise rejected(request, "NoSuchKey", 404, "The specified key does not exist.")
+        if held["ResponseMetadata"]["Storage"]["backend"] == self._primary.backend:
+            if (yield Able(self._primary, params["Bucket"], "put_if_match_quoted")):
+                return request
+            return request.with_params(IfMatch=params["IfMatch"].strip('"'))
         if params["IfMatch"] != "*" and params["IfMatch"].strip('"') != held["ETag"].strip('"'):
             raise precondition_failed(request, "If-Match")
         if not (yield Able(self._primary, params["Bucket"], "conditional_put")):

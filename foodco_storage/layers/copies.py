@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +19,9 @@ from foodco_storage.layers.storage_metadata import note
 
 Locate = Callable[[str, str], Sequence[Place]]
 """Given a bucket and a key: the places that a read would ask, in order."""
+
+Write = Callable[[Request, CopySource, Place, Response], Flow]
+"""Writes what was read of a source, given the place that it was read from."""
 
 _MAX_COPY_BYTES = 5 * 1024**3
 """The largest source of one CopyObject or UploadPartCopy (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html)."""
@@ -44,6 +47,8 @@ _CONTENT_HEADERS = (
     "ContentType",
     "Expires",
 )
+# Of stores that know no tags, and of those that have an error for an object without.
+_NO_TAGS = frozenset({"NotImplemented", "NoSuchTagSet"})
 _CHANGES = ("SSECustomerAlgorithm", "ServerSideEncryption", "StorageClass", "WebsiteRedirectLocation")
 
 
@@ -71,7 +76,7 @@ class Copies:
         """Copy a range of an object into a part of an upload."""
         return (yield from self._copy(request, self._upload_part))
 
-    def _copy(self, request: Request, write: Callable[[Request, CopySource, Place, Response], Flow]) -> Flow:
+    def _copy(self, request: Request, write: Write) -> Flow:
         source = CopySource.of(request.params.get("CopySource"))
         destination = self._destination
         if source is None:
@@ -83,24 +88,21 @@ class Copies:
                 if place.backend == destination.backend:
                     renamed = place.bucket(source.bucket) != source.bucket
                     here = request.with_params(CopySource=source.at(place)) if renamed else request
-                    response = yield Call(destination, here)
-                else:
-                    response = yield from self._stream(request, source, place, write)
+                    response: Response = yield Call(destination, here)
+                    return note(response, backend=destination.backend, copied_from=place.backend)
+                answer = yield from self._read(request, source, place)
             except (NotThere, NoBucket) as error:
                 missing = missing or error
                 continue
+            # From here on nothing that is missing is the source.
+            response = yield from self._write(request, source, place, answer, write)
             return note(response, backend=destination.backend, copied_from=place.backend)
         if missing is None:
             raise LookupError(source.bucket)
         raise missing
 
-    def _stream(
-        self,
-        request: Request,
-        source: CopySource,
-        place: Place,
-        write: Callable[[Request, CopySource, Place, Response], Flow],
-    ) -> Flow:
+    def _read(self, request: Request, source: CopySource, place: Place) -> Flow:
+        """The source, as a GET answers it."""
         params = request.params
         read = source.read() | {ours: params[theirs] for theirs, ours in _TO_THE_READ.items() if theirs in params}
         get = Request("GetObject", read)
@@ -120,6 +122,9 @@ class Copies:
             )
         if (reopen := reopening(place, get, answer)) is not None:
             answer["Body"] = yield Resumable(answer["Body"], answer["ContentLength"], reopen)
+        return answer
+
+    def _write(self, request: Request, source: CopySource, place: Place, answer: Response, write: Write) -> Flow:
         # A seekable file, since a request that is signed or sent again reads its body more than once.
         answer["Body"] = yield Spool(answer["Body"])
         try:
@@ -148,26 +153,46 @@ class Copies:
             put |= _kept(request, place, answer)
         if params.get("TaggingDirective") != "REPLACE":
             put.pop("Tagging", None)
-            if answer.get("TagCount"):
-                tags = yield Call(place, Request("GetObjectTagging", source.read()))
-                put["Tagging"] = urlencode([(tag["Key"], tag["Value"]) for tag in tags["TagSet"]])
+            put |= yield from _tags(place, source, answer)
         put["Body"] = answer["Body"]
         response: Response = yield Call(self._destination, Request("PutObject", put))
-        where = Request("HeadObject", {"Bucket": params["Bucket"], "Key": params["Key"]})
-        written: Response = yield Call(self._destination, where)
-        response["CopyObjectResult"] = {"ETag": response.pop("ETag"), "LastModified": written["LastModified"]}
+        response["CopyObjectResult"] = _result(response)
         return response
 
     def _upload_part(self, request: Request, source: CopySource, place: Place, answer: Response) -> Flow:
         put = {name: value for name, value in request.params.items() if name not in _NOT_TO_THE_WRITE}
         put["Body"] = answer["Body"]
         response: Response = yield Call(self._destination, Request("UploadPart", put))
-        result: dict[str, Any] = {"ETag": response.pop("ETag")}
-        # UploadPart tells no date of the part; the server's clock in the same answer is that date.
-        if (date := response["ResponseMetadata"]["HTTPHeaders"].get("date")) is not None:
-            result["LastModified"] = parsedate_to_datetime(date)
-        response["CopyPartResult"] = result
+        response["CopyPartResult"] = _result(response)
         return response
+
+
+def _result(response: Response) -> dict[str, Any]:
+    """What a copy answers, taken out of what a PUT answered."""
+    result: dict[str, Any] = {"ETag": response.pop("ETag")}
+    # A PUT tells no date of what it wrote; the server's clock in the same answer is that date.
+    if (date := response["ResponseMetadata"]["HTTPHeaders"].get("date")) is not None:
+        result["LastModified"] = parsedate_to_datetime(date)
+    return result
+
+
+def _tags(place: Place, source: CopySource, read: Response) -> Generator[Any, Any, Parameters]:
+    """The source's tags as a parameter of a PUT.
+
+    Asked for even where the GET counted none: S3 leaves the count out for callers who may not read tags, and fails their
+    copies (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, x-amz-tagging-count).
+    """
+    params = source.read()
+    if "VersionId" in read:
+        params["VersionId"] = read["VersionId"]
+    try:
+        answer: Response = yield Call(place, Request("GetObjectTagging", params))
+    except Rejected as error:
+        if error.code not in _NO_TAGS:
+            raise
+        return {}
+    tags = [(tag["Key"], tag["Value"]) for tag in answer["TagSet"]]
+    return {"Tagging": urlencode(tags)} if tags else {}
 
 
 def _kept(request: Request, place: Place, answer: Response) -> Parameters:

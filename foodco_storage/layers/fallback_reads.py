@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from foodco_storage.flows.effects import Call, Discard, Resumable, Warn
-from foodco_storage.flows.outcomes import BackendError, NoBucket, NotThere, Unavailable
+from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Unavailable
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Request, Response
 from foodco_storage.layers.part_numbers import check_part_number
@@ -74,6 +74,8 @@ class FallbackReads:
                 response = yield Call(place, request)
             except NotThere:
                 continue
+            except Deleted:
+                break
             except BackendError as error:
                 # An outage of a fallback must not look like a missing key: its own error goes up.
                 error.error.add_note(
@@ -106,7 +108,8 @@ def look_up(places: Sequence[Place], request: Request) -> Flow:
     """Head a key on each place in turn; the first that holds it answers.
 
     Returns:
-        Its head, with the place's backend under `ResponseMetadata["Storage"]`; an empty dict where nobody holds it.
+        Its head, with the place's backend under `ResponseMetadata["Storage"]`; an empty dict where nobody holds it, or
+        where the first to know of it remembers that it was deleted.
     """
     head = Request("HeadObject", {k: request.params[k] for k in ("Bucket", "Key") if k in request.params})
     for place in places:
@@ -114,6 +117,8 @@ def look_up(places: Sequence[Place], request: Request) -> Flow:
             response = yield Call(place, head)
         except NotThere:
             continue
+        except Deleted:
+            break
         return note(response, backend=place.backend)
     return {}
 

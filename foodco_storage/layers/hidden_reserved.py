@@ -2,44 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
 from foodco_storage.flows.request import Below, Flow, Request, Response
+
+_CURRENT = ("Contents", "CommonPrefixes")
+_VERSIONS = ("Versions", "DeleteMarkers", "CommonPrefixes")
+_WHERE_TO_GO_ON = ("IsTruncated", "NextContinuationToken", "NextKeyMarker", "NextMarker", "NextVersionIdMarker")
+
+_Following = Callable[[Request, Response], Request]
+"""The request for the page after an answer that the store gave."""
 
 
 class HiddenReserved:
-    """Takes what lies under the reserved prefix out of every page; such a page is shorter, as S3 allows."""
+    """Takes what lies under the reserved prefix out of every page, and fills the page up from behind it.
+
+    So code that asks for one key (`MaxKeys=1`) to see whether a prefix is empty gets the first of the others, and a paginator
+    of `ListObjects` always has a last key to go on from. Pages in which nothing is hidden cost no request more.
+    """
 
     def __init__(self, reserved_prefix: str) -> None:
         self._reserved = reserved_prefix
 
     def list_objects_v2(self, request: Request, below: Below) -> Flow:
         """List without the reserved location."""
-        response: Response = yield from below(request)
-        if hidden := self._hide(response, "Contents", "Key") + self._hide(response, "CommonPrefixes", "Prefix"):
-            response["KeyCount"] -= hidden
+        response: Response = yield from self._list(request, below, _CURRENT, _by_token)
+        if "KeyCount" in response:
+            response["KeyCount"] = _count(response, _CURRENT)
         return response
 
     def list_objects(self, request: Request, below: Below) -> Flow:
         """List without the reserved location."""
-        response: Response = yield from below(request)
-        self._hide(response, "Contents", "Key")
-        self._hide(response, "CommonPrefixes", "Prefix")
-        return response
+        return (yield from self._list(request, below, _CURRENT, _by_marker))
 
     def list_object_versions(self, request: Request, below: Below) -> Flow:
         """List versions without those of the reserved location."""
-        response: Response = yield from below(request)
-        for name, key in (("Versions", "Key"), ("DeleteMarkers", "Key"), ("CommonPrefixes", "Prefix")):
-            self._hide(response, name, key)
-        return response
+        return (yield from self._list(request, below, _VERSIONS, _by_version))
 
-    def _hide(self, response: Response, name: str, key: str) -> int:
-        items = response.get(name)
-        # Most pages hold nothing of it: their lists stay as they are.
-        if not items or not any(item[key].startswith(self._reserved) for item in items):
-            return 0
-        kept = [item for item in items if not item[key].startswith(self._reserved)]
-        if kept:
-            response[name] = kept
-        else:
-            del response[name]
-        return len(items) - len(kept)
+    def _list(self, request: Request, below: Below, names: tuple[str, ...], following: _Following) -> Flow:
+        response: Response = yield from below(request)
+        missing = self._hidden(request, response, names)
+        if not missing:
+            return response
+        page, shown, hidden = response, self._shown(request, response, names), missing
+        while hidden and missing > 0 and page.get("IsTruncated"):
+            # Never for more than are missing: no page is longer than was asked for.
+            page = yield from below(following(request, page).with_params(MaxKeys=missing))
+            hidden = self._hidden(request, page, names)
+            missing -= _count(page, names) - hidden
+            for name, items in self._shown(request, page, names).items():
+                shown[name] += items
+        filled = {name: value for name, value in response.items() if name not in (*names, *_WHERE_TO_GO_ON)}
+        filled |= {name: items for name, items in shown.items() if items}
+        return filled | {name: page[name] for name in _WHERE_TO_GO_ON if name in page}
+
+    def _hidden(self, request: Request, response: Response, names: tuple[str, ...]) -> int:
+        return sum(self._is_reserved(request, item) for name in names for item in response.get(name, ()))
+
+    def _shown(self, request: Request, response: Response, names: tuple[str, ...]) -> dict[str, list[Any]]:
+        return {
+            name: [item for item in response.get(name, ()) if not self._is_reserved(request, item)] for name in names
+        }
+
+    def _is_reserved(self, request: Request, item: Mapping[str, Any]) -> bool:
+        name: str = item["Key"] if "Key" in item else item["Prefix"]
+        return _decoded(request, name).startswith(self._reserved)
+
+
+def _count(response: Response, names: tuple[str, ...]) -> int:
+    return sum(len(response.get(name, ())) for name in names)
+
+
+def _by_token(request: Request, page: Response) -> Request:
+    return request.without_params("StartAfter").with_params(ContinuationToken=page["NextContinuationToken"])
+
+
+def _by_marker(request: Request, page: Response) -> Request:
+    # Without a delimiter S3 gives no NextMarker, and no common prefixes either.
+    marker = page["NextMarker"] if page.get("NextMarker") else page["Contents"][-1]["Key"]
+    return request.with_params(Marker=_decoded(request, marker))
+
+
+def _by_version(request: Request, page: Response) -> Request:
+    changes = {"KeyMarker": _decoded(request, page["NextKeyMarker"])}
+    if page.get("NextVersionIdMarker"):
+        changes["VersionIdMarker"] = page["NextVersionIdMarker"]
+    return request.without_params("VersionIdMarker").with_params(**changes)
+
+
+def _decoded(request: Request, name: str) -> str:
+    """A name as it is: botocore decodes those of an answer unless the caller asked for an encoding."""
+    return unquote_plus(name) if request.params.get("EncodingType") == "url" else name

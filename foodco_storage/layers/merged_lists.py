@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 from foodco_storage.flows.effects import Call
 from foodco_storage.flows.outcomes import BackendError
-from foodco_storage.flows.request import Below, Flow, Request, Response
+from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import refused, rejected
 from foodco_storage.layers.listing import LAST_CHARACTER, Entry, Position, Side, entries_of, merge, past
 from foodco_storage.layers.storage_metadata import note
@@ -21,6 +21,7 @@ from foodco_storage.layers.storage_metadata import note
 _MAX_KEYS = 1000
 """S3 gives at most this many entries a page, whatever was asked for."""
 
+_TEXTS = ("ContinuationToken", "Delimiter", "EncodingType", "Marker", "Prefix", "StartAfter")
 _PAGING = ("ContinuationToken", "EncodingType", "Marker", "StartAfter")
 
 
@@ -55,15 +56,13 @@ class MergedLists:
     def list_objects_v2(self, request: Request, below: Below) -> Flow:
         """List by continuation token."""
         params = request.params
-        token = params.get("ContinuationToken")
+        if not _is_well_formed(params):
+            return (yield from below(request))
         position, shown = Position(params.get("StartAfter", "")), False
-        if token is not None:
+        if "ContinuationToken" in params:
             try:
-                position, shown = Position.of_token(token, self._sides), True
-            except (ValueError, AttributeError) as error:
-                if not isinstance(token, str):
-                    # botocore says what is wrong with it.
-                    yield Call(self._sides[0].place, request)
+                position, shown = Position.of_token(params["ContinuationToken"], self._sides), True
+            except ValueError as error:
                 raise rejected(
                     request, "InvalidArgument", 400, "The continuation token provided is incorrect"
                 ) from error
@@ -80,6 +79,8 @@ class MergedLists:
     def list_objects(self, request: Request, below: Below) -> Flow:
         """List by marker."""
         params = request.params
+        if not _is_well_formed(params):
+            return (yield from below(request))
         marker, delimiter = params.get("Marker", ""), params.get("Delimiter", "")
         shown = _is_common_prefix(marker, params.get("Prefix", ""), delimiter)
         position = Position(marker + LAST_CHARACTER if shown else marker)
@@ -95,7 +96,7 @@ class MergedLists:
         """Ask rounds of pages until the merged one is full, or nothing is left."""
         params = request.params
         asked = params.get("MaxKeys", _MAX_KEYS)
-        wanted = min(asked, _MAX_KEYS) if isinstance(asked, int) else _MAX_KEYS
+        wanted = min(asked, _MAX_KEYS)
         base = request.without_params(*_PAGING, "MaxKeys")
         entries: list[Entry] = []
         answer: Response | None = None
@@ -168,12 +169,18 @@ class MergedLists:
         return Round(dict(sorted(pages.items())), ended)
 
 
-def _is_common_prefix(marker: Any, prefix: Any, delimiter: Any) -> bool:
+def _is_well_formed(params: Parameters) -> bool:
+    """Whether the parameters are of types that botocore lets pass; what is wrong with others it says itself."""
+    texts = (params[name] for name in _TEXTS if name in params)
+    return all(isinstance(text, str) for text in texts) and isinstance(params.get("MaxKeys", _MAX_KEYS), int)
+
+
+def _is_common_prefix(marker: str, prefix: str, delimiter: str) -> bool:
     """Whether a marker is the NextMarker of a page that ended with a common prefix, and not with a key.
 
     A key that is listed by itself has no delimiter after the prefix: the object `a/` in a listing of `a/` is one.
     """
-    if not delimiter or not all(isinstance(name, str) for name in (marker, prefix, delimiter)):
+    if not delimiter:
         return False
     rest: str = marker.removeprefix(prefix)
     return (

@@ -28,6 +28,10 @@ class ObjectAttributes:
     def get_object_attributes(self, request: Request, below: Below) -> Flow:
         """What was asked for of the object's ETag, size, storage class, checksums and number of parts."""
         params = request.params
+        wanted = params.get("ObjectAttributes")
+        if not isinstance(wanted, list | tuple):
+            # botocore says what is wrong with it.
+            return (yield from below(request))
         if (yield Able(self._primary, params["Bucket"], "object_attributes")):
             return (yield from below(request))
         asked = {name: value for name, value in params.items() if name not in _ONLY_HERE}
@@ -39,7 +43,7 @@ class ObjectAttributes:
             raise rejected(request, code, 404, f"The specified {what} does not exist.") from error
         attributes = _attributes(head)
         answer = {name: head[name] for name in _HEADERS if name in head}
-        return answer | {name: attributes[name] for name in params["ObjectAttributes"] if name in attributes}
+        return answer | {name: attributes[name] for name in wanted if name in attributes}
 
 
 def _attributes(head: Response) -> dict[str, Any]:

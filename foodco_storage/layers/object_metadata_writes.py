@@ -34,7 +34,7 @@ class ObjectMetadataWrites:
             raise refused(
                 request,
                 f"the object lies only in the fallback {holder!r}, which this route never writes; copy it onto itself "
-                f"first (copy_object, MetadataDirective='REPLACE'), which brings it to {self._primary.backend!r}",
+                f"first (copy_object with StorageClass='STANDARD'), which brings it to {self._primary.backend!r} as it is",
             ) from None
         return note(response, backend=self._primary.backend)
 

@@ -26,7 +26,9 @@ class SplitDeletes:
         """Delete up to 1000 keys."""
         delete: Any = request.params.get("Delete")
         objects = delete.get("Objects") if isinstance(delete, dict) else None
-        if not isinstance(objects, list) or not all(isinstance(item, dict) and "Key" in item for item in objects):
+        if not isinstance(objects, list | tuple) or not all(
+            isinstance(item, dict) and "Key" in item for item in objects
+        ):
             # Not of the form that botocore takes: it says so better than we could.
             return (yield from below(request))
         groups: dict[str, tuple[Route, list[Any]]] = {}

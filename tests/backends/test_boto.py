@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
 
 from foodco_storage.backends.boto import BotoBackend
 from foodco_storage.config import Backend, Breaker
@@ -45,7 +45,7 @@ class Store:
 
     def backend(self, **configured: Any) -> BotoBackend:
         configured = {"breaker": Breaker(enabled=False)} | configured
-        return real_backend("store", self.s3, self.s3._make_api_call, Backend(**configured))
+        return real_backend("store", self.s3, self.s3._make_api_call, Backend(**configured), lambda: self.s3)
 
     def request(self, operation: str, key: str = "k", **more: Any) -> Request:
         return Request(operation, {"Bucket": self.bucket, "Key": key, **more})
@@ -173,6 +173,33 @@ def test_403_can_be_configured_to_mean_not_there(store: Store, operation: str, m
     store.proxy.inject(s3_error(403, "AccessDenied"))
     assert type(failure(store.backend(forbidden_means_missing=True), store.request(operation))) is meaning
     assert type(failure(store.backend(), store.request(operation))) is Rejected
+
+
+@both
+@pytest.mark.parametrize(
+    "code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "ExpiredToken"]
+)
+def test_other_403s_never_mean_not_there(store: Store, operation: str, code: str) -> None:
+    store.proxy.inject(s3_error(403, code))
+    error = failure(store.backend(forbidden_means_missing=True), store.request(operation))
+    assert type(error) is Rejected
+    assert error.code == code
+
+
+def test_a_403_of_a_head_whose_get_is_answered_stays_one(store: Store) -> None:
+    store.proxy.inject(Answer(403), times=1, methods=["HEAD"])
+    error = failure(store.backend(forbidden_means_missing=True), store.request("HeadObject"))
+    assert (type(error), error.status) == (Rejected, 403)
+
+
+def test_missing_credentials_are_no_outage(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read may get around an outage of the primary, and must not get around this."""
+    backend = store.backend(breaker=Breaker(failures=1))
+    monkeypatch.setattr(store.s3._request_signer, "_credentials", None)
+    error = failure(backend, store.request("GetObject"))
+    assert (type(error), type(error.error)) == (Rejected, NoCredentialsError)
+    assert backend.breaker is not None
+    assert backend.breaker.state == "closed"
 
 
 @pytest.mark.parametrize("break_it", [FaultProxy.refuse, lambda proxy: proxy.inject(Answer(500))])

@@ -94,8 +94,7 @@ def test_the_try_that_works_closes_it(breaker: Breaker, clock: Clock) -> None:
 def test_the_try_that_fails_opens_it_for_as_long_again(breaker: Breaker, clock: Clock) -> None:
     opened(breaker)
     clock.now += 10
-    breaker.before()
-    breaker.failed()
+    breaker.failed(breaker.before())
     assert breaker.state == "open"
     clock.now += 9
     with pytest.raises(CircuitOpenError, match="4 times"):
@@ -107,11 +106,51 @@ def test_the_try_that_fails_opens_it_for_as_long_again(breaker: Breaker, clock: 
 def test_the_try_that_shows_nothing_leaves_the_try_to_the_next(breaker: Breaker, clock: Clock) -> None:
     opened(breaker)
     clock.now += 10
-    breaker.before()
-    breaker.released()
+    breaker.released(breaker.before())
     assert breaker.state == "open"
     breaker.before()
     assert breaker.state == "half-open"
+
+
+def test_a_try_that_does_not_end_is_not_waited_for_forever(breaker: Breaker, clock: Clock) -> None:
+    opened(breaker)
+    clock.now += 10
+    first = breaker.before()
+    clock.now += 9
+    with pytest.raises(CircuitOpenError, match=r"1\.0 s"):
+        breaker.before()
+    clock.now += 1
+    second = breaker.before()
+    assert second != first
+    # What the first shows in the end, other than that the store answers, is of no interest any more.
+    breaker.failed(first)
+    breaker.released(first)
+    assert breaker.state == "half-open"
+    breaker.succeeded()
+    assert breaker.state == "closed"
+
+
+def test_requests_from_before_it_opened_are_not_the_try(breaker: Breaker, clock: Clock) -> None:
+    early = [breaker.before() for _ in range(2)]
+    opened(breaker)
+    clock.now += 10
+    trial = breaker.before()
+    breaker.failed(early[0])
+    breaker.released(early[1])
+    assert breaker.state == "half-open"
+    with pytest.raises(CircuitOpenError, match="3 times"):
+        breaker.before()
+    breaker.failed(trial)
+    assert breaker.state == "open"
+
+
+def test_failures_while_it_is_open_do_not_keep_it_open_for_longer(breaker: Breaker, clock: Clock) -> None:
+    early = breaker.before()
+    opened(breaker)
+    clock.now += 9
+    breaker.failed(early)
+    clock.now += 1
+    assert breaker.before() is not None
 
 
 def test_of_many_threads_one_tries(breaker: Breaker, clock: Clock) -> None:

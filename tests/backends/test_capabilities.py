@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,15 +14,20 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from foodco_storage.backends.breaker import Breaker
 from foodco_storage.backends.capabilities import (
     CAPABILITIES,
+    FAILED_SECONDS,
     PRESET_CAPABILITIES,
     VERSIONING_SECONDS,
     CapabilityBook,
+    _Learnt,
     format_record,
     parse_record,
 )
+from foodco_storage.backends.plain_client import PlainClient
 from foodco_storage.config import Capabilities
+from foodco_storage.errors import CircuitOpenError
 from foodco_storage.testing import LOAD_BALANCER_NOT_FOUND, Answer, FaultProxy, MotoStore
 
 PREFIX = ".foodco-storage/"
@@ -37,6 +44,7 @@ class World:
         stack.callback(self.s3.close)
         self.s3.create_bucket(Bucket=bucket)
         self.now = 0.0
+        self.breaker: Breaker | None = None
         self.probed: list[str] = []
         self.found: Mapping[str, bool] | ClientError = {}
 
@@ -54,7 +62,8 @@ class World:
                 raise self.found
             return self.found
 
-        return CapabilityBook("store", preset, configured, self.s3._make_api_call, probe, clock=lambda: self.now)
+        asked = PlainClient(lambda: self.s3, self.breaker)
+        return CapabilityBook("store", preset, configured, asked, probe, clock=lambda: self.now)
 
 
 @pytest.fixture
@@ -102,6 +111,42 @@ def test_then_one_probe_per_bucket(world: World) -> None:
     assert world.probed == [world.bucket, "another"]
 
 
+def test_each_reserved_prefix_of_a_bucket_has_its_own_record(world: World) -> None:
+    world.record(format_record({"put_if_match": True}))
+    book = world.book("ceph")
+    assert book.able(world.bucket, "delete_if_match", "elsewhere/") is False
+    world.record(format_record({"delete_if_match": True}))
+    assert book.able(world.bucket, "delete_if_match", PREFIX) is True
+
+
+def test_threads_that_want_to_know_of_one_bucket_probe_it_once_and_hold_up_nobody_else(world: World) -> None:
+    probing, go_on = threading.Event(), threading.Event()
+    probed: list[str] = []
+
+    def probe(call: Any, bucket: str, reserved_prefix: str) -> Mapping[str, bool]:
+        probed.append(bucket)
+        if bucket == world.bucket:
+            probing.set()
+            assert go_on.wait(60)
+        return {"put_if_match": True}
+
+    book = CapabilityBook("store", "s3", {}, PlainClient(lambda: world.s3), probe)
+    with ThreadPoolExecutor(4) as threads:
+        answers = [threads.submit(book.able, world.bucket, "put_if_match", PREFIX) for _ in range(4)]
+        assert probing.wait(60)
+        assert book.able("another", "put_if_match", PREFIX) is True
+        go_on.set()
+        assert [answer.result(60) for answer in answers] == [True] * 4
+    assert sorted(probed) == sorted([world.bucket, "another"])
+
+
+def test_the_names_of_buckets_do_not_pile_up(world: World) -> None:
+    book = world.book("ceph", conditional_put=True)
+    for number in range(1100):
+        book._learnt[str(number), PREFIX] = _Learnt({})
+    assert len(book._learnt) <= 1024
+
+
 @pytest.mark.parametrize(
     "damaged",
     [b"", b"{", b"[]", b"null", b'{"version": 2, "capabilities": {}}', b'{"version": 1}', b"\xff\xfe", b"x" * 100_000],
@@ -128,6 +173,10 @@ def test_what_the_store_does_not_let_be_probed_counts_as_missing(
         assert not any(book.able(world.bucket, name, PREFIX) for name in CAPABILITIES)
     assert "count as missing" in caplog.text
     assert world.probed == [world.bucket]
+    world.now += FAILED_SECONDS + 1
+    world.found = {"put_if_match": True}
+    assert book.able(world.bucket, "put_if_match", PREFIX) is True
+    assert world.probed == [world.bucket] * 2
 
 
 def error(code: str, status: int) -> ClientError:
@@ -154,10 +203,35 @@ def test_an_outage_teaches_nothing_and_the_next_call_asks_again(world: World, pr
     assert world.probed == []
 
 
-def test_an_outage_during_the_probe_teaches_nothing_either(world: World) -> None:
-    world.found = error("SlowDown", 503)
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "RequestTimeTooSkewed", "ExpiredToken"])
+def test_neither_does_a_mistake_of_the_callers(world: World, code: str) -> None:
+    body = f"<Error><Code>{code}</Code></Error>".encode()
+    book = world.book("ceph")
+    world.proxy.inject(Answer(403, body, {"x-amz-request-id": "1"}))
+    with pytest.raises(ClientError, match=code):
+        book.able(world.bucket, "put_if_match", PREFIX)
+    world.proxy.pass_through()
+    world.record(format_record({"put_if_match": False}))
+    assert book.able(world.bucket, "put_if_match", PREFIX) is False
+
+
+def test_a_store_that_is_left_alone_is_not_asked(world: World) -> None:
+    world.breaker = Breaker("http://store.invalid", failures=1)
+    book = world.book("ceph")
+    world.proxy.inject(Answer(503))
+    with pytest.raises(ClientError):
+        book.able(world.bucket, "put_if_match", PREFIX)
+    before = world.proxy.requests
+    with pytest.raises(CircuitOpenError):
+        book.able(world.bucket, "put_if_match", PREFIX)
+    assert world.proxy.requests == before
+
+
+@pytest.mark.parametrize("code", ["SlowDown", "QuotaExceeded"])
+def test_an_outage_during_the_probe_teaches_nothing_either(world: World, code: str) -> None:
+    world.found = error(code, 503 if code == "SlowDown" else 403)
     book = world.book("s3")
-    with pytest.raises(ClientError, match="SlowDown"):
+    with pytest.raises(ClientError, match=code):
         book.able(world.bucket, "put_if_match", PREFIX)
     world.found = {"put_if_match": True}
     assert book.able(world.bucket, "put_if_match", PREFIX) is True
@@ -183,12 +257,21 @@ def test_versioning_is_not_asked_where_it_makes_no_difference(world: World) -> N
     assert world.proxy.requests == before
 
 
-def test_versioning_that_can_not_be_read_counts_as_versioned(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    book = world.book("s3", conditional_put=True, conditional_put_versioned=False)
-    world.proxy.inject(Answer(403))
+@pytest.mark.parametrize("versioned", [True, False])
+def test_versioning_that_can_not_be_read_makes_conditional_writes_impossible(
+    world: World, caplog: pytest.LogCaptureFixture, versioned: bool
+) -> None:
+    book = world.book("s3", conditional_put=not versioned, conditional_put_versioned=versioned)
+    world.proxy.inject(Answer(403, b"<Error><Code>AccessDenied</Code></Error>", {"x-amz-request-id": "1"}))
     with caplog.at_level(logging.WARNING, logger="foodco_storage"):
         assert book.able(world.bucket, "conditional_put", PREFIX) is False
-    assert "counts as versioned" in caplog.text
+    assert "can't be read" in caplog.text
+
+
+def test_a_store_without_versioning_has_no_versioned_buckets(world: World) -> None:
+    book = world.book("s3", conditional_put=True, conditional_put_versioned=False)
+    world.proxy.inject(Answer(501, b"<Error><Code>NotImplemented</Code></Error>", {"x-amz-request-id": "1"}))
+    assert book.able(world.bucket, "conditional_put", PREFIX) is True
 
 
 def test_a_fork_does_not_inherit_a_held_lock(world: World) -> None:

@@ -158,3 +158,12 @@ def test_every_command_and_option_is_documented() -> None:
         assert command.help, name
         documented = set(re.findall(r"`(--[a-z]+)", sections[name]))
         assert documented == {opt for p in command.params for opt in p.opts if opt.startswith("--")} - {"--help"}, name
+
+
+def test_an_error_is_shown_as_it_stands(tmp_path: Path) -> None:
+    """Brackets are markup to what prints it."""
+    path = tmp_path / "storage.toml"
+    path.write_text('[backends.x]\npreset = "[/bold]"\n')
+    result = run("config", "check", "--config", str(path))
+    assert result.exit_code == 2
+    assert "[/bold]" in result.output

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import awscrt.s3
+import boto3.crt
 import boto3.s3.transfer
 import pytest
 from boto3.s3.transfer import TransferConfig
@@ -99,3 +100,19 @@ def test_it_is_told_once(
         for _ in range(3):
             CALLS["upload_fileobj"](s3, two.bucket, Config=TransferConfig())
     assert len([record for record in caplog.records if "classic" in record.getMessage()]) == 1
+
+
+def test_a_transfer_of_the_users_own_keeps_to_the_routes_as_well(two: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 compares credentials before it hands a transfer to the Common Runtime: a client with routes shows it none."""
+    monkeypatch.setattr(awscrt.s3, "is_optimized_for_system", lambda: True)
+    monkeypatch.setattr(boto3.crt, "CRT_S3_CLIENT", None)
+    made: list[Any] = []
+    monkeypatch.setattr(boto3.crt, "CRTTransferManager", lambda **_: made.append(1))
+    s3 = two.client()
+    with boto3.s3.transfer.S3Transfer(s3, config=TransferConfig(preferred_transfer_client="auto")) as transfer:
+        transfer.upload_file(__file__, two.bucket, "k")
+    assert (made, list(two.content("new"))) == ([], ["k"])
+    # So would boto3's, were it the same client without routes.
+    plain = foodco_storage.client(**two.servers["new"].client_arguments())
+    assert plain._get_credentials() is not None
+    plain.close()

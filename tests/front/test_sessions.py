@@ -117,9 +117,67 @@ def test_a_profile_of_the_default_backend(listener: Any, profiles: None) -> None
     assert "OF-MENUS" in str(client.generate_presigned_post("in-store", "k"))
 
 
+def test_endpoints_of_the_environment_are_not_for_configured_backends(
+    make_listener: MakeListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that names its old store there must not find it behind every backend."""
+    own = make_listener()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://general.invalid")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", own.url)
+    configuration = storage(aws={"preset": "aws", "region": "eu-west-1"})
+    client = foodco_storage.client(storage=configuration)
+    assert client._dispatch.backends["aws"].client.meta.endpoint_url == "https://s3.eu-west-1.amazonaws.com"
+    client.head_bucket(Bucket="elsewhere")
+    assert own.seen[0].path == "/elsewhere"
+    configuration["default"] = {"backend": "aws"}
+    assert foodco_storage.client(storage=configuration).meta.endpoint_url == "https://s3.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.parametrize("how", ["endpoint_url = {}", "services = local"])
+def test_a_profile_may_name_the_endpoint(
+    make_listener: MakeListener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    theirs, own = make_listener(), make_listener()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", own.url)
+    path = tmp_path / "config"
+    path.write_text(f"""\
+[profile photos]
+aws_access_key_id = OF-PHOTOS
+aws_secret_access_key = secret
+{how.format(theirs.url)}
+
+[profile ignoring]
+aws_access_key_id = OF-IGNORING
+aws_secret_access_key = secret
+region = eu-west-1
+ignore_configured_endpoint_urls = true
+{how.format(theirs.url)}
+
+[services local]
+s3 =
+  endpoint_url = {theirs.url}
+""")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(path))
+    backends: dict[str, dict[str, Any]] = {
+        "store": {"profile": "photos", "max_attempts": 1},
+        "aws": {"profile": "ignoring"},
+    }
+    routes = {name: {"bucket": f"in-{name}", "primary": name} for name in backends}
+    client = foodco_storage.client(storage={"backends": backends, "routes": routes})
+    client.head_bucket(Bucket="in-store")
+    assert (theirs.seen[0].access_key_id, own.seen) == ("OF-PHOTOS", [])
+    # It is some store with an endpoint then, as if the configuration had named it.
+    assert client._dispatch.backends["store"].client.meta.config.s3["addressing_style"] == "path"
+    assert client._dispatch.backends["aws"].client.meta.endpoint_url == "https://s3.eu-west-1.amazonaws.com"
+    # What the configuration says wins.
+    backends["store"]["endpoint_url"] = own.url
+    foodco_storage.client(storage={"backends": backends, "routes": routes}).head_bucket(Bucket="in-store")
+    assert own.seen[0].access_key_id == "OF-PHOTOS"
+
+
 def test_a_profile_that_does_not_exist_is_a_mistake_in_the_configuration(profiles: None) -> None:
     configuration = storage(store={"endpoint_url": "http://store.invalid", "profile": "nonsense"})
-    with pytest.raises(ConfigurationError, match="nonsense"):
+    with pytest.raises(ConfigurationError, match=r"backends\.store\.profile: no profile 'nonsense'"):
         foodco_storage.client(storage=configuration)
 
 
@@ -187,15 +245,17 @@ def test_a_callers_config_is_laid_over_the_preset_and_under_the_configuration() 
     assert config.request_checksum_calculation == "when_required"
     assert config.user_agent_extra == "menus"
 
+    ours = Config(read_timeout=7, s3={"addressing_style": "path"}, retries={"total_max_attempts": 9})
     config = sibling_config(
         {"read_timeout_seconds": 9, "addressing_style": "virtual", "request_checksum_calculation": "when_supported"},
-        config=Config(read_timeout=7, s3={"addressing_style": "path"}, retries={"total_max_attempts": 9}),
+        config=ours,
     )
     assert (config.read_timeout, config.s3["addressing_style"]) == (9, "virtual")
     assert config.request_checksum_calculation == "when_supported"
     assert config.retries == {"mode": "standard", "total_max_attempts": 1}
-    # The caller's own object is as it was.
+    # The caller's own objects are as they were.
     assert (theirs.s3, theirs.retries) == ({"payload_signing_enabled": True}, {"mode": "adaptive"})
+    assert (ours.s3, ours.retries) == ({"addressing_style": "path"}, {"total_max_attempts": 9})
 
 
 def test_the_preset_aws_is_boto3() -> None:

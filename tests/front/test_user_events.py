@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -12,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import foodco_storage
+from foodco_storage.testing import Close, FaultProxy
 
 # Every event of a request that users hook into, in the order in which they come.
 BEFORE_ROUTING = ["provide-client-params", "before-parameter-build"]
@@ -351,3 +354,50 @@ def test_two_clients_of_a_session_do_not_share_handlers(two: Any) -> None:
     counted = counting(one.meta.events)
     other.get_object(Bucket=two.bucket, Key="k")["Body"].read()
     assert not counted
+
+
+def test_looking_for_the_holder_of_an_object_shows_no_handler_its_parameters_twice(two: Any) -> None:
+    two.put("old", "moved/k")
+    s3 = two.client()
+
+    def move(params: dict[str, Any], **_: Any) -> None:
+        params["Key"] = f"moved/{params['Key']}"
+
+    s3.meta.events.register("before-parameter-build.s3.*", move)
+    url = s3.generate_presigned_url("get_object", {"Bucket": two.bucket, "Key": "k"})
+    assert url.startswith(f"{two.servers['old'].endpoint_url}/{two.bucket}/moved/k?")
+
+
+def test_taking_off_what_was_never_registered_changes_nothing(two: Any) -> None:
+    s3 = two.client()
+    s3.meta.events.unregister("provide-client-params.s3.GetObject", print)
+    assert not s3.meta.events.has_front_handlers
+
+
+def test_a_copy_of_the_emitter_is_one_of_botocores(two: Any) -> None:
+    calls: list[str] = []
+    events = two.client().meta.events
+    events.register("event-of-mine", lambda **_: calls.append("original"))
+    copied = copy.copy(events)
+    copied.register("event-of-mine", lambda **_: calls.append("copy"))
+    events.emit("event-of-mine")
+    assert calls == ["original"]
+    copied.emit("event-of-mine")
+    assert calls == ["original", "original", "copy"]
+
+
+def test_requests_for_the_rest_of_a_body_have_the_context_too(two: Any) -> None:
+    """Whoever reads the body, and whenever: here another thread, after the call has ended."""
+    two.put("old", "k", bytes(300_000))
+    server = two.servers["old"]
+    with FaultProxy(server.host, server.port) as proxy:
+        two.backends["old"]["endpoint_url"] = proxy.endpoint_url
+        s3 = two.client()
+        left: list[Any] = []
+        s3.meta.events.register("before-parameter-build.s3", lambda context, **_: context.update(who="menus"))
+        s3.meta.events.register("before-call.s3.GetObject", lambda context, **_: left.append(context.get("who")))
+        proxy.inject(Close(100_000), times=1)
+        body = s3.get_object(Bucket=two.bucket, Key="k")["Body"]
+        with ThreadPoolExecutor(1) as thread:
+            assert thread.submit(body.read).result(60) == bytes(300_000)
+        assert left == ["menus"] * 3

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from foodco_storage.backends.memory import MemoryBackend
 from foodco_storage.drivers.simulation import Simulation
+from foodco_storage.flows.outcomes import Deleted
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Request
+from foodco_storage.flows.s3_errors import error_response
 from foodco_storage.layers.order import flow_through, layers_of
 from foodco_storage.layers.route import Route
 
@@ -40,12 +44,18 @@ class World:
 
 
 class Recording(MemoryBackend):
-    """A store that remembers what it was asked."""
+    """A store that remembers what it was asked, and which keys were deleted where a test says so."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.asked: list[str] = []
+        self.requests: list[Request] = []
+        self.deleted: set[str] = set()
 
     def call(self, request: Request) -> Any:
         self.asked.append(request.operation)
+        self.requests.append(request)
+        if request.params.get("Key") in self.deleted and request.operation in {"GetObject", "HeadObject"}:
+            response = error_response("404", 404, "Not Found")
+            raise Deleted(self.name, ClientError(response, request.operation))
         return super().call(request)

@@ -6,6 +6,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from memory_world import World
 
+from foodco_storage.flows.effects import Call
+
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> str:
     return str(error.value.response["Error"]["Code"])
@@ -35,6 +37,25 @@ def test_nobody_holds_it() -> None:
     with pytest.raises(ClientError) as caught:
         world.call("GetObject", Key="k")
     assert code(caught) == "NoSuchKey"
+
+
+@pytest.mark.parametrize("operation", ["GetObject", "HeadObject"])
+def test_what_was_deleted_on_the_primary_is_not_read_from_the_fallback(operation: str) -> None:
+    world = World()
+    world.put(world.f, "k", b"old")
+    world.p.deleted = {"k"}
+    with pytest.raises(ClientError):
+        world.call(operation, Key="k")
+    assert world.f.asked == []
+
+
+def test_what_was_deleted_on_the_fallback_is_missing_and_no_failure() -> None:
+    world = World()
+    world.f.deleted = {"k"}
+    with pytest.raises(ClientError) as caught:
+        world.call("GetObject", Key="k")
+    assert code(caught) == "NoSuchKey"
+    assert not hasattr(caught.value, "__notes__")
 
 
 @pytest.mark.parametrize("params", [{"IfNoneMatch": "*"}, {"IfMatch": '"other"'}, {"Range": "bytes=9-"}])
@@ -148,3 +169,11 @@ def test_attributes_on_a_store_that_does_not_tell_them(holder: str) -> None:
         world.call("GetObjectAttributes", Key="absent", ObjectAttributes=wanted)
     # Not HEAD's nameless 404.
     assert (code(caught), caught.value.operation_name) == ("NoSuchKey", "GetObjectAttributes")
+
+
+@pytest.mark.parametrize("wanted", [{}, {"ObjectAttributes": None}])
+def test_attributes_that_are_not_named_are_left_to_botocore(wanted: dict[str, Any]) -> None:
+    world = World(lacks=("object_attributes",))
+    sent = next(world.flow("GetObjectAttributes", Key="k", **wanted))
+    assert isinstance(sent, Call)
+    assert sent.request.operation == "GetObjectAttributes"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from foodco_storage.backends.memory import MemoryBackend
 from foodco_storage.drivers.simulation import Simulation
 from foodco_storage.errors import OperationRefusedError
+from foodco_storage.flows.effects import Call
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Request
 from foodco_storage.layers.listing import Position
@@ -211,3 +212,15 @@ def test_one_side_down_is_an_error_and_never_a_short_list(down: str) -> None:
     simulation = Simulation(backends, down={down})
     with pytest.raises(Exception, match="Could not connect"):
         simulation.run(simulation.start("list", flow(Request("ListObjectsV2", {"Bucket": "b"}))))
+
+
+@pytest.mark.parametrize("operation", ["ListObjectsV2", "ListObjects"])
+@pytest.mark.parametrize(
+    "wrong", [{"Prefix": None}, {"Prefix": 7}, {"Delimiter": None}, {"MaxKeys": "7"}, {"EncodingType": None}]
+)
+def test_what_is_of_no_type_that_botocore_takes_is_left_to_it(operation: str, wrong: dict[str, Any]) -> None:
+    flow = flow_of(operation, Route("r", Place("p"), (Place("f"),)))
+    request = Request(operation, {"Bucket": "b", **wrong})
+    sent = next(flow(request))
+    assert isinstance(sent, Call)
+    assert sent.request is request

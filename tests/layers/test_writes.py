@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -8,6 +9,13 @@ from memory_world import World
 
 from foodco_storage.errors import OperationRefusedError
 from foodco_storage.flows.effects import Call
+from foodco_storage.flows.outcomes import Rejected
+from foodco_storage.flows.place import Place
+from foodco_storage.flows.request import Request
+from foodco_storage.flows.s3_errors import error_response
+from foodco_storage.layers.order import flow_through
+from foodco_storage.layers.route import Route
+from foodco_storage.layers.split_deletes import SplitDeletes
 
 
 def failed(world: World, operation: str, **params: Any) -> str:
@@ -77,12 +85,71 @@ def test_put_if_match_over_a_fallbacks_object_needs_a_conditional_put() -> None:
     assert bodies(world.p) == {}
 
 
+def test_a_key_that_the_primary_knows_to_be_deleted_is_absent_for_conditions() -> None:
+    world = World()
+    etag = world.put(world.f, "k", b"old")
+    world.p.deleted = {"k"}
+    assert failed(world, "PutObject", Key="k", Body=b"no", IfMatch=etag) == "NoSuchKey"
+    assert bodies(world.p) == {}
+    world.call("PutObject", Key="k", Body=b"new", IfNoneMatch="*")
+    assert bodies(world.p) == {"k": b"new"}
+
+
+def test_a_key_that_the_fallback_knows_to_be_deleted_is_absent_for_conditions() -> None:
+    world = World()
+    world.f.deleted = {"k"}
+    assert failed(world, "PutObject", Key="k", Body=b"no", IfMatch="*") == "NoSuchKey"
+    world.call("PutObject", Key="k", Body=b"new", IfNoneMatch="*")
+    assert bodies(world.p) == {"k": b"new"}
+
+
+@pytest.mark.parametrize(("lacks", "sent"), [((), '"{}"'), (("put_if_match_quoted",), "{}")])
+def test_quotes_that_the_primary_does_not_understand_are_left_out(lacks: tuple[str, ...], sent: str) -> None:
+    world = World(lacks=lacks)
+    etag = world.put(world.p, "k", b"old")
+    world.call("PutObject", Key="k", Body=b"new", IfMatch=etag)
+    assert world.p.requests[-1].params["IfMatch"] == sent.format(etag.strip('"'))
+    assert bodies(world.p) == {"k": b"new"}
+
+
+@pytest.mark.parametrize("condition", [{"IfNoneMatch": None}, {"IfMatch": 7}])
+def test_a_condition_that_is_no_text_is_left_to_botocore(condition: dict[str, Any]) -> None:
+    world = World()
+    flow = world.flow("PutObject", Key="k", Body=b"", **condition)
+    sent = next(flow)
+    assert isinstance(sent, Call)
+    assert sent.request.params.items() >= condition.items()
+
+
 def test_a_fallback_that_is_down_does_not_let_a_condition_pass() -> None:
     world = World()
     world.simulation.down = {"f"}
     with pytest.raises(Exception, match="Could not connect"):
         world.call("PutObject", Key="k", Body=b"", IfNoneMatch="*")
     assert bodies(world.p) == {}
+
+
+@pytest.mark.parametrize("sequence", [list, tuple])
+def test_of_several_routes_each_gets_its_own_deletes(sequence: type) -> None:
+    world = World()
+    routes = {"thumbs/": Route("thumbs", Place("f"), prefix="thumbs/"), "": Route("rest", Place("p"))}
+    refusing = Route("rest", Place("p"), (Place("f"),))
+    for where, key in ((world.p, "k"), (world.p, "thumbs/k"), (world.f, "k"), (world.f, "thumbs/k")):
+        world.put(where, key, b"")
+    delete = {"Objects": sequence([{"Key": "k"}, {"Key": "thumbs/k"}])}
+
+    def run(routes: dict[str, Route]) -> Any:
+        layer = SplitDeletes(lambda key: routes["thumbs/" if key.startswith("thumbs/") else ""])
+        flow = flow_through([layer], "DeleteObjects", Place("p"))
+        assert flow is not None
+        request = Request("DeleteObjects", {"Bucket": "b", "Delete": delete})
+        return world.simulation.run(world.simulation.start("delete", flow(request)))
+
+    with pytest.raises(OperationRefusedError, match="still holds"):
+        run(routes | {"": refusing})
+    assert (set(bodies(world.p)), set(bodies(world.f))) == ({"k", "thumbs/k"}, {"k", "thumbs/k"})
+    assert [item["Key"] for item in run(routes)["Deleted"]] == ["k", "thumbs/k"]
+    assert (set(bodies(world.p)), set(bodies(world.f))) == ({"thumbs/k"}, {"k"})
 
 
 @pytest.mark.parametrize(
@@ -110,10 +177,20 @@ def test_tags_of_an_object_that_only_the_fallback_holds() -> None:
     tags = {"TagSet": [{"Key": "a", "Value": "1"}]}
     world.call("PutObjectTagging", Key="new", Tagging=tags)
     assert world.call("GetObjectTagging", Key="new")["TagSet"] == tags["TagSet"]
-    with pytest.raises(OperationRefusedError, match="only in the fallback 'f'"):
+    with pytest.raises(OperationRefusedError, match="only in the fallback 'f'") as caught:
         world.call("PutObjectTagging", Key="old", Tagging=tags)
+    assert "copy_object with StorageClass='STANDARD'" in str(caught.value)
     assert failed(world, "PutObjectTagging", Key="nobody", Tagging=tags) == "NoSuchKey"
     assert world.f.buckets["b"]["old"].tags == []
+
+
+def test_the_advice_about_tags_of_an_object_that_only_the_fallback_holds_keeps_the_object_as_it_is() -> None:
+    world = World()
+    world.put(world.f, "old", b"body", Metadata={"dish": "pizza"}, ContentType="image/jpeg", Tagging="a=1")
+    world.call("CopyObject", Key="old", CopySource={"Bucket": "b", "Key": "old"}, StorageClass="STANDARD")
+    ours, theirs = world.p.buckets["b"]["old"], world.f.buckets["b"]["old"]
+    assert (ours.data, ours.tags) == (theirs.data, theirs.tags)
+    assert ours.described == theirs.described | {"StorageClass": "STANDARD"}
 
 
 class TestCopies:
@@ -181,6 +258,60 @@ class TestCopies:
         world.simulation.down = {"f"}
         with pytest.raises(Exception, match="Could not connect"):
             world.call("CopyObject", Key="c", CopySource={"Bucket": "b", "Key": "k"})
+
+    def test_what_is_missing_on_writing_is_not_the_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A fallback further down may hold an older copy: it must not be written instead."""
+        world = World()
+        world.put(world.f, "k", b"old")
+        call = world.p.call
+
+        def answer(request: Any) -> Any:
+            if request.operation == "PutObject":
+                del world.p.buckets["b"]
+            return call(request)
+
+        monkeypatch.setattr(world.p, "call", answer)
+        assert failed(world, "CopyObject", Key="c", CopySource={"Bucket": "b", "Key": "k"}) == "NoSuchBucket"
+        assert world.f.asked == ["GetObject", "GetObjectTagging"]
+
+    def test_nothing_is_asked_after_it_is_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        world = World()
+        world.put(world.f, "k", b"old")
+        call = world.p.call
+
+        def with_date(request: Any) -> Any:
+            response = call(request)
+            response["ResponseMetadata"]["HTTPHeaders"] = {"date": "Tue, 24 Nov 2026 03:00:00 GMT"}
+            return response
+
+        monkeypatch.setattr(world.p, "call", with_date)
+        answer = world.call("CopyObject", Key="c", CopySource={"Bucket": "b", "Key": "k"})
+        assert answer["CopyObjectResult"]["LastModified"] == dt.datetime(2026, 11, 24, 3, tzinfo=dt.UTC)
+        assert world.p.asked[-1] == "PutObject"
+
+    @pytest.mark.parametrize("code", ["NotImplemented", "NoSuchTagSet", "AccessDenied"])
+    def test_tags_are_asked_for_even_where_the_read_counted_none(
+        self, code: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """S3 leaves the count out for who may not read tags."""
+        world = World()
+        world.put(world.f, "k", b"old")
+        call = world.f.call
+
+        def answer(request: Any) -> Any:
+            if request.operation == "GetObjectTagging":
+                raise Rejected("f", ClientError(error_response(code, 403, "m"), request.operation))
+            return call(request)
+
+        monkeypatch.setattr(world.f, "call", answer)
+        copy = {"Key": "c", "CopySource": {"Bucket": "b", "Key": "k"}}
+        if code == "AccessDenied":
+            assert failed(world, "CopyObject", **copy) == "AccessDenied"
+            assert bodies(world.p) == {}
+            world.call("CopyObject", **copy, TaggingDirective="REPLACE", Tagging="a=1")
+        else:
+            world.call("CopyObject", **copy)
+        assert bodies(world.p) == {"c": b"old"}
 
     def test_a_part_from_the_fallback(self) -> None:
         world = World()

@@ -1,0 +1,49 @@
+"""A second client of a store, for what the library asks on its own account."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from foodco_storage.backends.breaker import Breaker
+from foodco_storage.backends.watched import watched
+from foodco_storage.flows.request import Parameters, Response
+
+
+class PlainClient:
+    """A client that never retries, repairs nothing and has no handlers of the user's; made when it is first needed.
+
+    A retry turns a conditional write that took place into a 412, and a repair hides what a probe looks for; a user's
+    handlers fire for the user's requests alone.
+
+    Args:
+        make: makes the botocore client.
+        breaker: that of the store; None for none.
+    """
+
+    def __init__(self, make: Callable[[], Any], breaker: Breaker | None = None) -> None:
+        self._make = make
+        self._client: Any = None
+        self._lock = threading.Lock()
+        self.send = watched(self._send, breaker)
+        """Sends a request, given botocore's name of the operation and its parameters."""
+
+    def _send(self, operation: str, params: Parameters) -> Response:
+        with self._lock:
+            if self._client is None:
+                self._client = self._make()
+            client = self._client
+        response: Response = client._make_api_call(operation, params)  # noqa: SLF001 - what its methods call
+        return response
+
+    def close(self) -> None:
+        """Close its connections, if it has any."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+
+    def after_fork(self) -> None:
+        """Leave the parent its client and lock."""
+        self._lock = threading.Lock()
+        self._client = None
