@@ -14,8 +14,8 @@ class Breaker:
 
     Closed: everything goes through. After `failures` outages in a row it opens: requests fail at once with
     `CircuitOpenError`. After `open_seconds` one request is let through (half-open): its success closes the breaker, its
-    failure opens it again. One that has not ended after another `open_seconds` (a large body, say) keeps the store from
-    being tried no longer.
+    failure opens it again. If it has not ended after another `open_seconds` (it sends a large body, say), the next request is
+    let through as well.
 
     `before` answers a number where it lets a request through to try the store; the request's end is told with it, so that
     one that was under way when the breaker opened is not taken for the trial.

@@ -81,7 +81,9 @@ Probe = Callable[[Call, str, str], Mapping[str, bool]]
 class Asked(Protocol):
     """A client of the store (`foodco_storage.backends.plain_client`)."""
 
-    send: Call
+    @property
+    def send(self) -> Call:
+        """Sends a request."""
 
     def close(self) -> None:
         """Close its connections."""

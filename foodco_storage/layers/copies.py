@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -170,9 +171,10 @@ class Copies:
 def _result(response: Response) -> dict[str, Any]:
     """What a copy answers, taken out of what a PUT answered."""
     result: dict[str, Any] = {"ETag": response.pop("ETag")}
-    # A PUT tells no date of what it wrote; the server's clock in the same answer is that date.
-    if (date := response["ResponseMetadata"]["HTTPHeaders"].get("date")) is not None:
-        result["LastModified"] = parsedate_to_datetime(date)
+    # A PUT tells no date of what it wrote; the server's clock in the same answer is that date. The copy has been made: a
+    # date that can't be read must not fail it.
+    with suppress(KeyError, ValueError):
+        result["LastModified"] = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
     return result
 
 

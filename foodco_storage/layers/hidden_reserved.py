@@ -12,8 +12,8 @@ _CURRENT = ("Contents", "CommonPrefixes")
 _VERSIONS = ("Versions", "DeleteMarkers", "CommonPrefixes")
 _WHERE_TO_GO_ON = ("IsTruncated", "NextContinuationToken", "NextKeyMarker", "NextMarker", "NextVersionIdMarker")
 
-_Following = Callable[[Request, Response], Request]
-"""The request for the page after an answer that the store gave."""
+_Following = Callable[[Request, Response], Request | None]
+"""The request for the page after an answer that the store gave; None where the answer does not lead on."""
 
 
 class HiddenReserved:
@@ -46,10 +46,15 @@ class HiddenReserved:
         missing = self._hidden(request, response, names)
         if not missing:
             return response
-        page, shown, hidden = response, self._shown(request, response, names), missing
+        page, shown, hidden, asked = response, self._shown(request, response, names), missing, request
         while hidden and missing > 0 and page.get("IsTruncated"):
             # Never for more than are missing: no page is longer than was asked for.
-            page = yield from below(following(request, page).with_params(MaxKeys=missing))
+            ask = following(request, page)
+            if ask is None or ask.params == asked.params:
+                # The caller gets the page as short as it is, and what the store says of the next.
+                break
+            asked = ask
+            page = yield from below(ask.with_params(MaxKeys=missing))
             hidden = self._hidden(request, page, names)
             missing -= _count(page, names) - hidden
             for name, items in self._shown(request, page, names).items():
@@ -75,21 +80,24 @@ def _count(response: Response, names: tuple[str, ...]) -> int:
     return sum(len(response.get(name, ())) for name in names)
 
 
-def _by_token(request: Request, page: Response) -> Request:
-    return request.without_params("StartAfter").with_params(ContinuationToken=page["NextContinuationToken"])
+def _by_token(request: Request, page: Response) -> Request | None:
+    token = page.get("NextContinuationToken")
+    return request.without_params("StartAfter").with_params(ContinuationToken=token) if token else None
 
 
-def _by_marker(request: Request, page: Response) -> Request:
+def _by_marker(request: Request, page: Response) -> Request | None:
     # Without a delimiter S3 gives no NextMarker, and no common prefixes either.
-    marker = page["NextMarker"] if page.get("NextMarker") else page["Contents"][-1]["Key"]
-    return request.with_params(Marker=_decoded(request, marker))
+    marker = page.get("NextMarker") or (page["Contents"][-1]["Key"] if page.get("Contents") else None)
+    return request.with_params(Marker=_decoded(request, marker)) if marker else None
 
 
-def _by_version(request: Request, page: Response) -> Request:
-    changes = {"KeyMarker": _decoded(request, page["NextKeyMarker"])}
+def _by_version(request: Request, page: Response) -> Request | None:
+    if not page.get("NextKeyMarker"):
+        return None
+    markers = {"KeyMarker": _decoded(request, page["NextKeyMarker"])}
     if page.get("NextVersionIdMarker"):
-        changes["VersionIdMarker"] = page["NextVersionIdMarker"]
-    return request.without_params("VersionIdMarker").with_params(**changes)
+        markers["VersionIdMarker"] = page["NextVersionIdMarker"]
+    return request.without_params("VersionIdMarker").with_params(**markers)
 
 
 def _decoded(request: Request, name: str) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 from foodco_storage.flows.effects import Call
 from foodco_storage.flows.outcomes import BackendError
-from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
+from foodco_storage.flows.request import Below, Flow, Request, Response
 from foodco_storage.flows.s3_errors import refused, rejected
 from foodco_storage.layers.listing import LAST_CHARACTER, Entry, Position, Side, entries_of, merge, past
 from foodco_storage.layers.storage_metadata import note
@@ -56,8 +56,7 @@ class MergedLists:
     def list_objects_v2(self, request: Request, below: Below) -> Flow:
         """List by continuation token."""
         params = request.params
-        if not _is_well_formed(params):
-            return (yield from below(request))
+        yield from _check_types(request, below)
         position, shown = Position(params.get("StartAfter", "")), False
         if "ContinuationToken" in params:
             try:
@@ -79,8 +78,7 @@ class MergedLists:
     def list_objects(self, request: Request, below: Below) -> Flow:
         """List by marker."""
         params = request.params
-        if not _is_well_formed(params):
-            return (yield from below(request))
+        yield from _check_types(request, below)
         marker, delimiter = params.get("Marker", ""), params.get("Delimiter", "")
         shown = _is_common_prefix(marker, params.get("Prefix", ""), delimiter)
         position = Position(marker + LAST_CHARACTER if shown else marker)
@@ -161,7 +159,8 @@ class MergedLists:
             entries = _new_entries(own, side, answer, position.after, shown=shown)
             while answer["IsTruncated"] and not entries and own.params.get("MaxKeys", _MAX_KEYS) > 0:
                 # Nothing new in a page that is not the last: only the store's own token leads on from there.
-                answer = yield Call(side.place, _following(own, side, answer))
+                own = _following(own, side, answer)
+                answer = yield Call(side.place, own)
                 entries = _new_entries(own, side, answer, position.after, shown=shown)
             if not answer["IsTruncated"] or not entries or side.ends_with(entries[-1].name):
                 ended.add(number)
@@ -169,10 +168,19 @@ class MergedLists:
         return Round(dict(sorted(pages.items())), ended)
 
 
-def _is_well_formed(params: Parameters) -> bool:
-    """Whether the parameters are of types that botocore lets pass; what is wrong with others it says itself."""
+def _check_types(request: Request, below: Below) -> Generator[Any, Any, None]:
+    """Let botocore say what is wrong with a parameter of a type that can't be merged by.
+
+    Raises:
+        ParamValidationError: as boto3 raises it.
+        Rejected: botocore was told not to validate parameters; the primary's list alone would be no answer.
+    """
+    params = request.params
     texts = (params[name] for name in _TEXTS if name in params)
-    return all(isinstance(text, str) for text in texts) and isinstance(params.get("MaxKeys", _MAX_KEYS), int)
+    if all(isinstance(text, str) for text in texts) and isinstance(params.get("MaxKeys", _MAX_KEYS), int):
+        return
+    yield from below(request)
+    raise refused(request, "MaxKeys must be a whole number and every other parameter of a list a string")
 
 
 def _is_common_prefix(marker: str, prefix: str, delimiter: str) -> bool:
@@ -208,10 +216,10 @@ def _new_entries(request: Request, side: Side, answer: Response, after: str, *, 
 
 
 def _following(request: Request, side: Side, answer: Response) -> Request:
-    if "NextContinuationToken" in answer:
-        return request.without_params("StartAfter").with_params(ContinuationToken=answer["NextContinuationToken"])
-    if "NextMarker" in answer:
-        return request.with_params(Marker=answer["NextMarker"])
+    for theirs, ours in (("NextContinuationToken", "ContinuationToken"), ("NextMarker", "Marker")):
+        # A store that leads back to where it was asked would be asked forever.
+        if theirs in answer and answer[theirs] != request.params.get(ours):
+            return request.without_params("StartAfter").with_params(**{ours: answer[theirs]})
     raise _not_in_order(request, side, "a page that is not the last has nothing new, and no token to go on with")
 
 

@@ -21,7 +21,6 @@ from foodco_storage.backends.capabilities import (
     PRESET_CAPABILITIES,
     VERSIONING_SECONDS,
     CapabilityBook,
-    _Learnt,
     format_record,
     parse_record,
 )
@@ -140,11 +139,22 @@ def test_threads_that_want_to_know_of_one_bucket_probe_it_once_and_hold_up_nobod
     assert sorted(probed) == sorted([world.bucket, "another"])
 
 
-def test_the_names_of_buckets_do_not_pile_up(world: World) -> None:
-    book = world.book("ceph", conditional_put=True)
+def test_the_names_of_buckets_do_not_pile_up() -> None:
+    class Empty:
+        def send(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+            if operation == "GetObject":
+                raise error("NoSuchKey", 404)
+            return {}
+
+        def close(self) -> None: ...
+
+        def after_fork(self) -> None: ...
+
+    book = CapabilityBook("store", "ceph", {}, Empty(), lambda *_: {})
     for number in range(1100):
-        book._learnt[str(number), PREFIX] = _Learnt({})
-    assert len(book._learnt) <= 1024
+        assert book.able(f"bucket-{number}", "conditional_put", PREFIX) is True
+    assert len(book._learnt) == len(book._versioned) == 1024
+    assert book._turns == {}
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,17 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from paging import flow_of, named, pages
 
 from foodco_storage.backends.memory import MemoryBackend
 from foodco_storage.drivers.simulation import Simulation
 from foodco_storage.errors import OperationRefusedError
 from foodco_storage.flows.effects import Call
 from foodco_storage.flows.place import Place
-from foodco_storage.flows.request import Below, Request
+from foodco_storage.flows.request import Request
 from foodco_storage.layers.listing import Position
 from foodco_storage.layers.merged_lists import MergedLists
-from foodco_storage.layers.order import flow_through, layers_of, sides_of
+from foodco_storage.layers.order import flow_through, sides_of
 from foodco_storage.layers.route import Route
 
 RESERVED = ".foodco-storage/"
@@ -32,27 +33,6 @@ def store(name: str, contents: dict[str, bytes]) -> MemoryBackend:
     return backend
 
 
-def flow_of(operation: str, route: Route) -> Below:
-    flow = flow_through(layers_of(route, lambda *_: route.places), operation, route.primary)
-    assert flow is not None
-    return flow
-
-
-def pages(backends: dict[str, MemoryBackend], flow: Any, operation: str, **params: Any) -> list[dict[str, Any]]:
-    """Every page of a listing, as a paginator asks for them."""
-    simulation, found, asked = Simulation(backends), [], dict(params)
-    for _ in range(200):
-        page = simulation.run(simulation.start(operation, flow(Request(operation, {"Bucket": "b", **asked}))))
-        found.append(page)
-        if not page["IsTruncated"]:
-            return found
-        if operation == "ListObjectsV2":
-            asked["ContinuationToken"] = page["NextContinuationToken"]
-        else:
-            asked["Marker"] = page.get("NextMarker") or page["Contents"][-1]["Key"]
-    raise AssertionError("the listing does not end")
-
-
 def expected(keys: set[str], prefix: str, delimiter: str, after: str = "") -> list[str]:
     """The names of a listing, from S3's definition of one."""
     result = []
@@ -64,11 +44,6 @@ def expected(keys: set[str], prefix: str, delimiter: str, after: str = "") -> li
         if name not in result:
             result.append(name)
     return result
-
-
-def named(page: dict[str, Any]) -> list[str]:
-    found = [item["Key"] for item in page.get("Contents", [])]
-    return sorted(found + [item["Prefix"] for item in page.get("CommonPrefixes", [])])
 
 
 @settings(deadline=None)
@@ -224,3 +199,24 @@ def test_what_is_of_no_type_that_botocore_takes_is_left_to_it(operation: str, wr
     sent = next(flow(request))
     assert isinstance(sent, Call)
     assert sent.request is request
+
+
+def test_half_a_list_is_no_answer_where_botocore_validates_nothing() -> None:
+    backends = {"p": store("p", {"new": b""}), "f": store("f", {"old": b""})}
+    flow = flow_of("ListObjectsV2", Route("r", Place("p"), (Place("f"),)))
+    with pytest.raises(OperationRefusedError, match="every other parameter of a list a string"):
+        pages(backends, flow, "ListObjectsV2", EncodingType=None)
+
+
+class LeadingNowhere(MemoryBackend):
+    """Every page holds one common prefix that was shown before, and the same token."""
+
+    def _list_objects_v2(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"IsTruncated": True, "NextContinuationToken": "again", "CommonPrefixes": [{"Prefix": "a/"}]}
+
+
+def test_a_store_that_leads_back_to_where_it_was_asked_is_not_asked_forever() -> None:
+    flow = flow_of("ListObjectsV2", Route("r", Place("p"), (Place("f"),)))
+    token = Position("b").token()
+    with pytest.raises(OperationRefusedError, match="no token to go on with"):
+        pages({"p": LeadingNowhere("p", ["b"]), "f": store("f", {})}, flow, "ListObjectsV2", ContinuationToken=token)

@@ -274,19 +274,30 @@ class TestCopies:
         assert failed(world, "CopyObject", Key="c", CopySource={"Bucket": "b", "Key": "k"}) == "NoSuchBucket"
         assert world.f.asked == ["GetObject", "GetObjectTagging"]
 
-    def test_nothing_is_asked_after_it_is_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        ("headers", "expected"),
+        [
+            ({"date": "Tue, 24 Nov 2026 03:00:00 GMT"}, dt.datetime(2026, 11, 24, 3, tzinfo=dt.UTC)),
+            ({"date": "yesterday"}, None),
+            ({}, None),
+        ],
+    )
+    def test_nothing_is_asked_after_it_is_written(
+        self, headers: dict[str, str], expected: dt.datetime | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         world = World()
         world.put(world.f, "k", b"old")
         call = world.p.call
 
         def with_date(request: Any) -> Any:
             response = call(request)
-            response["ResponseMetadata"]["HTTPHeaders"] = {"date": "Tue, 24 Nov 2026 03:00:00 GMT"}
+            response["ResponseMetadata"]["HTTPHeaders"] = headers
             return response
 
         monkeypatch.setattr(world.p, "call", with_date)
         answer = world.call("CopyObject", Key="c", CopySource={"Bucket": "b", "Key": "k"})
-        assert answer["CopyObjectResult"]["LastModified"] == dt.datetime(2026, 11, 24, 3, tzinfo=dt.UTC)
+        assert answer["CopyObjectResult"].get("LastModified") == expected
+        assert answer["CopyObjectResult"]["ETag"] == world.p.buckets["b"]["c"].etag
         assert world.p.asked[-1] == "PutObject"
 
     @pytest.mark.parametrize("code", ["NotImplemented", "NoSuchTagSet", "AccessDenied"])
