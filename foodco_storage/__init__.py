@@ -26,8 +26,15 @@ from foodco_storage.session import Session, client, resource, setup_default_sess
 
 if TYPE_CHECKING:
     from foodco_storage import errors
-    from foodco_storage.config import Backend, Configuration, Default, Route
-    from foodco_storage.errors import CircuitOpenError, ConfigurationError, OperationRefusedError, StorageError
+    from foodco_storage.config import Backend, Configuration, Control, Default, Journal, Mirror, Promote, Route
+    from foodco_storage.counting import counters
+    from foodco_storage.errors import (
+        CircuitOpenError,
+        ConfigurationError,
+        JournalError,
+        OperationRefusedError,
+        StorageError,
+    )
 
 __version__ = "0.1.0"
 
@@ -36,11 +43,17 @@ _LAZY = {
     "Backend": "foodco_storage.config",
     "CircuitOpenError": "foodco_storage.errors",
     "Configuration": "foodco_storage.config",
+    "Control": "foodco_storage.config",
     "ConfigurationError": "foodco_storage.errors",
     "Default": "foodco_storage.config",
+    "Journal": "foodco_storage.config",
+    "JournalError": "foodco_storage.errors",
+    "Mirror": "foodco_storage.config",
     "OperationRefusedError": "foodco_storage.errors",
+    "Promote": "foodco_storage.config",
     "Route": "foodco_storage.config",
     "StorageError": "foodco_storage.errors",
+    "counters": "foodco_storage.counting",
 }
 
 __all__ = [
@@ -48,13 +61,19 @@ __all__ = [
     "CircuitOpenError",
     "Configuration",
     "ConfigurationError",
+    "Control",
     "Default",
+    "Journal",
+    "JournalError",
+    "Mirror",
     "NullHandler",
     "OperationRefusedError",
+    "Promote",
     "Route",
     "Session",
     "StorageError",
     "client",
+    "counters",
     "errors",
     "logging",
     "resource",

@@ -81,3 +81,56 @@ class CircuitOpenError(StorageError, EndpointConnectionError):  # type: ignore[m
         EndpointConnectionError.__init__(
             self, endpoint_url=endpoint_url, failures=failures, retry_after_seconds=retry_after_seconds
         )
+
+
+class JournalError(StorageError):
+    """The journal can't be used: mend its directory, or make room. What was to be written into it has not been.
+
+    Args:
+        directory: the journal's.
+        problem: what is wrong, and the fix.
+    """
+
+    def __init__(self, directory: str, problem: str) -> None:
+        self.directory = directory
+        self.problem = problem
+        super().__init__(f"journal {directory}: {problem}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.directory, self.problem)
+
+
+class PhaseUnknownError(StorageError, ClientError):  # type: ignore[misc] # botocore is untyped
+    """Try again, or make the control object: where a route's objects lie can't be said. Nothing was sent.
+
+    A `ClientError` with code `ServiceUnavailable` and status 503, since it is no answer about any object.
+
+    Args:
+        message: which route, and why.
+        operation: botocore's name of the operation.
+    """
+
+    def __init__(self, message: str, operation: str) -> None:
+        response = {
+            "Error": {"Code": "ServiceUnavailable", "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": 503, "HTTPHeaders": {}, "RetryAttempts": 0},
+        }
+        ClientError.__init__(self, response, operation)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.response["Error"]["Message"], self.operation_name)
+
+
+class PhaseRefusedError(StorageError):
+    """Do what the reasons say: the phase can't be changed safely now.
+
+    Args:
+        reasons: at least one.
+    """
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("\n".join(self.reasons))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reasons,)

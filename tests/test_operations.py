@@ -58,8 +58,8 @@ def _members(operation: str) -> set[str]:
 
 def test_every_read_falls_back_and_every_delete_is_guarded() -> None:
     route = Route("r", Place("p"), (Place("f"),))
-    layers = layers_of(route, lambda bucket, key: route.places)
-    handled = {name for name in OPERATIONS if flow_through(layers, name, route.primary) is not None}
+    layers = layers_of(route, lambda bucket, key: route)
+    handled = {name for name in OPERATIONS if flow_through(layers, name, route.authority) is not None}
     for operation, kind in OPERATIONS.items():
         if kind in {
             OperationClass.OBJECT_READ,
@@ -73,7 +73,7 @@ def test_every_read_falls_back_and_every_delete_is_guarded() -> None:
 def test_no_layer_has_a_method_of_an_operation_that_does_not_exist() -> None:
     known = {python_name(name) for name in OPERATIONS}
     route = Route("r", Place("p"), (Place("f"),))
-    for layer in layers_of(route, lambda bucket, key: route.places):
+    for layer in layers_of(route, lambda bucket, key: route):
         methods = {name for name in vars(type(layer)) if not name.startswith("_") and name != "settle"}
         assert methods <= known
 
@@ -81,6 +81,6 @@ def test_no_layer_has_a_method_of_an_operation_that_does_not_exist() -> None:
 def test_a_route_of_one_backend_leaves_gets_heads_and_puts_alone() -> None:
     """No flow at all: such a call costs what boto3's costs."""
     route = Route("r", Place("p"))
-    layers = layers_of(route, lambda bucket, key: route.places)
+    layers = layers_of(route, lambda bucket, key: route)
     for operation in ("GetObject", "HeadObject", "PutObject", "UploadPart", "DeleteObject"):
-        assert flow_through(layers, operation, route.primary) is None
+        assert flow_through(layers, operation, route.authority) is None

@@ -10,6 +10,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from foodco_storage.backends.breaker import Breaker
 from foodco_storage.backends.capabilities import CapabilityBook
 from foodco_storage.backends.connections import renew_connections
+from foodco_storage.backends.once import sends_once
 from foodco_storage.backends.watched import MakeApiCall, is_outage, watched
 from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Rejected, Unavailable
 from foodco_storage.flows.request import Request, Response
@@ -47,15 +48,23 @@ class BotoBackend:
         self.client = client
         self.send = watched(make_api_call, breaker)
         """Sends a request as boto3 would, with the breaker watching; errors stay botocore's."""
+        self._send_once = watched(sends_once(client, make_api_call), breaker)
         self.able = capabilities.able
         self._capabilities = capabilities
         self._forbidden_means_missing = forbidden_means_missing
 
     def call(self, request: Request) -> Response:
         """Carry out one operation (`foodco_storage.backends.interface`)."""
+        return self._carry_out(self.send, request)
+
+    def call_once(self, request: Request) -> Response:
+        """The same, in one attempt."""
+        return self._carry_out(self._send_once, request)
+
+    def _carry_out(self, send: MakeApiCall, request: Request) -> Response:
         try:
             # botocore's handlers change the parameters that they are given; a flow may send the same request again.
-            return self.send(request.operation, dict(request.params))
+            return send(request.operation, dict(request.params))
         except ClientError as error:
             meaning = self._meaning(request, error) or self._meaning_by_a_get(request, error)
             raise meaning from error.__cause__

@@ -22,6 +22,9 @@ class Backend(Protocol):
             botocore.exceptions.ParamValidationError: for a request that never left.
         """
 
+    def call_once(self, request: Request) -> Response:
+        """The same in one attempt, whatever the backend's retries."""
+
     def able(self, bucket: str, capability: str, reserved_prefix: str) -> bool:
         """Whether it has a capability on one of its buckets (`foodco_storage.backends.capabilities`).
 

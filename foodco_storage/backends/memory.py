@@ -89,6 +89,10 @@ class MemoryBackend:
         response = method(request.params)
         return {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}} | response
 
+    def call_once(self, request: Request) -> Response:
+        """The same: it never retries."""
+        return self.call(request)
+
     def _put_object(self, params: Parameters) -> Response:
         self._check_write(params, "conditional_put" if "IfNoneMatch" in params else "put_if_match")
         data = _bytes(params.get("Body", b""))

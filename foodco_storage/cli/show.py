@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from foodco_storage.config import Configuration, Secret
+from foodco_storage.config.byte_size import ByteSize
 from foodco_storage.doctor.finding import Finding
 
 _MARKS = {"ok": "[green]ok     [/]", "warning": "[yellow]warning[/]", "error": "[bold red]error  [/]"}
@@ -44,6 +45,8 @@ def show_configuration(console: Console, configuration: Configuration | None) ->
 def _hidden(value: Any) -> Any:
     if isinstance(value, Secret):
         return "***"
+    if isinstance(value, ByteSize):
+        return int(value)
     raise NotImplementedError(type(value))
 
 

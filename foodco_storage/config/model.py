@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct, field
 from msgspec.structs import force_setattr
 
+from foodco_storage.config.byte_size import ByteSize
 from foodco_storage.config.secret import Secret
 
 CALLER = "caller"
@@ -24,6 +25,10 @@ Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=86400)]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Verify: TypeAlias = bool | str
 Buckets: TypeAlias = str | list[str]
+
+
+LARGEST_PUT = ByteSize(5 * 1024**3)
+"""Of one PutObject (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html); Ceph RGW's `rgw_max_put_size` too."""
 
 
 def _is(description: str) -> Meta:
@@ -92,6 +97,37 @@ class Backend(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
                 force_setattr(self, name, Secret(value))
 
 
+class Promote(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How what a read finds only in the source is copied to the primary, in `cutover` and `drain`."""
+
+    enabled: Annotated[bool, _is("whether it is")] = True
+    background: Annotated[bool, _is("readers go on at once; false: the read that brings the last byte waits")] = True
+    max_object_bytes: Annotated[ByteSize, _is("larger objects stay in the source")] = field(
+        default_factory=lambda: LARGEST_PUT
+    )
+    deadline_seconds: Annotated[Seconds, _is("copies that could not be begun until then are dropped")] = 60.0
+
+
+class Mirror(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How the other side follows the authority's writes, in `backfill` and `cutover`."""
+
+    mode: Annotated[Literal["sync", "async", "off"], _is("before a write is acknowledged, after it, or not at all")] = (
+        "sync"
+    )
+    required: Annotated[bool, _is("a write that could not be mirrored is an error, though the authority took it")] = (
+        False
+    )
+
+
+class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The control object, by which an operator moves the phase while clients run."""
+
+    enabled: Annotated[bool, _is("the phase is the control object's, not the configuration's")] = False
+    refresh_seconds: Annotated[Seconds, _is("how often clients read it again")] = 2.0
+    lease_seconds: Annotated[Seconds, _is("a client that could not read it for so long stops writing")] = 10.0
+    pause_seconds: Annotated[Seconds, _is("how long a write waits for a phase on the move before it is refused")] = 5.0
+
+
 class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which buckets, or which keys in them, lie where."""
 
@@ -104,12 +140,22 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     buckets: Annotated[dict[str, str], _is("what a backend calls the bucket, where it differs")] = field(
         default_factory=dict
     )
-    phase: Annotated[Phase | None, _is("where the migration stands: `source` or `target`")] = None
+    phase: Annotated[Phase | None, _is("where the migration stands")] = None
     presign: Annotated[
         Literal["authority", "holder"] | None, _is("whom presigned GETs are signed for; `holder` with fallbacks")
     ] = None
     read_when_primary_down: Annotated[bool, _is("read fallbacks also when the primary can't answer")] = False
     reserved_prefix: Annotated[str, _is("where the library keeps its own objects on the primary")] = ".foodco-storage/"
+    promote: Annotated[Promote, _is("copying to the primary what is read")] = field(default_factory=Promote)
+    mirror: Annotated[Mirror, _is("writing the other side")] = field(default_factory=Mirror)
+    control: Annotated[Control, _is("the phase is held by lease")] = field(default_factory=Control)
+
+
+class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The record of writes that the other side does not have yet."""
+
+    directory: Annotated[str | None, _is("where it lies; on a disk that survives the process")] = None
+    max_entries: Annotated[Count, _is("writes are refused beyond")] = 1_000_000
 
 
 class Default(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -130,20 +176,16 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     backends: Annotated[dict[str, Backend], _is("stores, by a name of your choice")] = field(default_factory=dict)
     routes: Annotated[dict[str, Route], _is("routes, by a name of your choice")] = field(default_factory=dict)
+    journal: Annotated[Journal, _is("writes not mirrored yet")] = field(default_factory=Journal)
     default: Annotated[Default, _is("buckets without a route")] = field(default_factory=Default)
 
 
 NOT_IN_THIS_VERSION: dict[str, str] = {
     "cache": "the local cache",
-    "journal": "the journal of mirrored writes",
     "routes.*.cache": "the local cache",
     "routes.*.compression": "compression",
-    "routes.*.mirror": "mirrored writes",
-    "routes.*.promote": "on-demand migration",
 }
 """Tables that belong to the contract of the file and to features that are to come."""
-
-PHASES_NOT_IN_THIS_VERSION = frozenset({"backfill", "cutover", "drain"})
 
 REFERENCE = re.compile(r"\$\{([^}]*)\}")
 """Stands for an environment variable."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from foodco_storage.config.byte_size import ByteSize
 from foodco_storage.config.model import NOT_IN_THIS_VERSION, Configuration
 from foodco_storage.config.plain import joined
 from foodco_storage.config.secret import Secret
@@ -90,6 +91,8 @@ def _entries(kind: Any, table: Any, path: str, problems: list[Problem]) -> Any:
 
 
 def _decode(kind: Any, value: Any) -> Any:
+    if kind is ByteSize:
+        return ByteSize.of(value)
     if kind is Secret:
         if isinstance(value, Secret):
             return value

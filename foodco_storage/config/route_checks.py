@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from foodco_storage.config.backend_checks import store_of
-from foodco_storage.config.model import CALLER, PHASES_NOT_IN_THIS_VERSION, Configuration, Route
+from foodco_storage.config.model import CALLER, Configuration, Route
 from foodco_storage.config.plain import joined
 from foodco_storage.config.read import suggestion
 from foodco_storage.errors import Problem
@@ -86,16 +86,31 @@ def _bucket_names(path: str, route: Route) -> Iterator[Problem]:
 
 
 def _phase(path: str, route: Route) -> Iterator[Problem]:
-    if route.phase is None:
-        return
-    if route.phase in PHASES_NOT_IN_THIS_VERSION:
+    moves = route.phase is not None or route.control.enabled
+    if route.control.enabled and route.phase is not None:
         yield Problem(
             f"{path}.phase",
-            f"{route.phase!r} is not available in this version of foodco_storage; leave phase out to read through from "
-            "the fallbacks, or use 'source' or 'target'",
+            "is the control object's to say while control.enabled is true; leave it out (`foodco-storage phase init` makes "
+            "the control object)",
         )
+    if not moves:
+        return
+    said = f"phase {route.phase!r}" if route.phase else "a phase held by the control object"
     if not route.fallbacks and route.phase != "target":
-        yield Problem(f"{path}.fallbacks", f"is empty, but phase {route.phase!r} needs the source of the migration")
+        yield Problem(f"{path}.fallbacks", f"is empty, but {said} needs the source of the migration")
+    if len(route.fallbacks) > 1:
+        yield Problem(f"{path}.fallbacks", f"names {len(route.fallbacks)} backends, but {said} moves from one source")
+    if route.phase in {"source", "target"}:
+        return
+    for name, where in ((route.primary, "primary"), *((one, "fallbacks[0]") for one in route.fallbacks[:1])):
+        if name == CALLER:
+            yield Problem(
+                f"{path}.{where}",
+                f"{CALLER!r} can't take part in {said}: its writes are finished by whoever finds them in the journal, and so "
+                "need a backend of the configuration",
+            )
+    if route.control.lease_seconds < 2 * route.control.refresh_seconds:
+        yield Problem(f"{path}.control.lease_seconds", "must be at least twice refresh_seconds")
 
 
 def _same_place(configuration: Configuration, path: str, route: Route) -> Iterator[Problem]:

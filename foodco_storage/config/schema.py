@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from foodco_storage.config.byte_size import ByteSize
 from foodco_storage.config.model import Configuration
 from foodco_storage.config.secret import Secret
 
@@ -23,4 +24,6 @@ def json_schema() -> dict[str, Any]:
 def _of_our_types(kind: type) -> dict[str, Any]:
     if kind is Secret:
         return {"type": "string"}
+    if kind is ByteSize:
+        return {"type": ["integer", "string"], "exclusiveMinimum": 0, "pattern": r"^\d+(\.\d+)?\s*([KMGT]i?B|B|)$"}
     raise NotImplementedError(kind)

@@ -6,16 +6,36 @@ next, and decides who moves, which call fails (before or after it took effect), 
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import EndpointConnectionError
 
 from foodco_storage.backends.interface import Backend
-from foodco_storage.flows.effects import Able, Call, Discard, Resumable, Spool, Warn
+from foodco_storage.flows.effects import (
+    Able,
+    Call,
+    Count,
+    Defer,
+    Discard,
+    Enter,
+    Gather,
+    Later,
+    NewId,
+    Pause,
+    Resumable,
+    Settle,
+    Spool,
+    Spooled,
+    Tee,
+    Warn,
+)
+from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.outcomes import BackendError, Unavailable
 from foodco_storage.flows.request import Flow, Request, Response
 
@@ -37,6 +57,7 @@ class Process:
         effect: what it wants to do next; None when it has ended.
         response: what it returned.
         error: what it raised, as a caller would see it.
+        failure: the same, as another flow would see it.
         crashed: whether the test ended it.
     """
 
@@ -45,6 +66,7 @@ class Process:
     effect: Any = None
     response: Response | None = None
     error: Exception | None = None
+    failure: BackendError | None = None
     crashed: bool = False
 
     @property
@@ -61,6 +83,8 @@ class Simulation:
         backends: by name.
         down: names of backends that can't be reached now.
         warnings: what flows told the operator.
+        journal: the entries that are not settled, by number.
+        counts: what flows counted.
 
     Example:
         simulation = Simulation({"ceph": MemoryBackend("ceph", ["b"])})
@@ -72,6 +96,10 @@ class Simulation:
     down: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
+    journal: dict[int, Entry] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    _entered: int = 0
+    _ids: int = 0
 
     def start(self, name: str, flow: Flow) -> Process:
         """Begin a flow; it stands before its first effect."""
@@ -115,24 +143,64 @@ class Simulation:
         process.effect = None
 
     def _do(self, effect: Any, fault: Fault | None) -> Any:
-        match effect:
-            case Call():
-                return self._call(effect, fault)
-            case Able(place=place):
-                return self.backends[place.backend].able(
-                    place.bucket(effect.bucket), effect.capability, place.reserved_prefix
-                )
-            case Resumable():
-                return effect.body
-            case Spool():
-                data = effect.body.read()
-                effect.body.close()
-                return io.BytesIO(data)
-            case Discard():
-                return effect.body.close()
-            case Warn():
-                return self.warnings.append(effect.message)
-        raise TypeError(f"not an effect: {effect!r}")
+        if isinstance(effect, Call):
+            return self._call(effect, fault)
+        does = self._others.get(type(effect))
+        if does is None:
+            raise TypeError(f"not an effect: {effect!r}")
+        return does(self, effect)
+
+    def _able(self, effect: Able) -> bool:
+        place = effect.place
+        return self.backends[place.backend].able(place.bucket(effect.bucket), effect.capability, place.reserved_prefix)
+
+    def _spool(self, effect: Spool) -> Spooled:
+        data = effect.body.read()
+        effect.body.close()
+        return _spooled(data)
+
+    def _tee(self, effect: Tee) -> io.BytesIO:
+        # The caller reads it at some time; what is kept of it is what it was when it was answered.
+        data = effect.body.read()
+        self._later(effect.finished(_spooled(data)))
+        return io.BytesIO(data)
+
+    def _gather(self, effect: Gather) -> list[Any]:
+        return [self._outcome(flow) for flow in effect.flows]
+
+    def _new_id(self, _: NewId) -> str:
+        self._ids += 1
+        return f"id-{self._ids}"
+
+    def _enter(self, effect: Enter) -> tuple[int, ...]:
+        numbers = tuple(range(self._entered + 1, self._entered + 1 + len(effect.entries)))
+        self._entered += len(numbers)
+        self.journal |= dict(zip(numbers, effect.entries, strict=True))
+        return numbers
+
+    def _settle(self, effect: Settle) -> None:
+        for number in effect.numbers:
+            self.journal.pop(number, None)
+
+    def _count(self, effect: Count) -> None:
+        self.counts[effect.name] += effect.amount
+
+    def _warn(self, effect: Warn) -> None:
+        self.warnings.append(effect.message)
+
+    def _nothing(self, _: Defer | Pause) -> None:
+        pass
+
+    def _later(self, later: Later) -> bool:
+        self.start(str(later.topic), later.flow())
+        return True
+
+    def _outcome(self, flow: Flow) -> Any:
+        process = self.start("gathered", flow)
+        try:
+            return self.run(process)
+        except Exception as error:  # noqa: BLE001 - the gathering flow judges each by itself
+            return error if process.failure is None else process.failure
 
     def _call(self, effect: Call, fault: Fault | None) -> Response:
         place, request = effect.place, effect.request
@@ -147,6 +215,23 @@ class Simulation:
     def _unreachable(self, backend: str) -> Unavailable:
         return Unavailable(backend, EndpointConnectionError(endpoint_url=f"memory://{backend}"))
 
+    _others: ClassVar[Mapping[type, Callable[[Simulation, Any], Any]]] = {
+        Able: _able,
+        Count: _count,
+        Defer: _nothing,
+        Discard: lambda _, effect: effect.body.close(),
+        Enter: _enter,
+        Gather: _gather,
+        Later: _later,
+        NewId: _new_id,
+        Pause: _nothing,
+        Resumable: lambda _, effect: effect.body,
+        Settle: _settle,
+        Spool: _spool,
+        Tee: _tee,
+        Warn: _warn,
+    }
+
     def _advance(self, process: Process, resume: Any, value: Any) -> None:
         process.effect = None
         try:
@@ -154,4 +239,8 @@ class Simulation:
         except StopIteration as end:
             process.response = end.value
         except BackendError as failure:
-            process.error = failure.error
+            process.error, process.failure = failure.error, failure
+
+
+def _spooled(data: bytes) -> Spooled:
+    return Spooled(io.BytesIO(data), len(data), hashlib.md5(data, usedforsecurity=False).digest())

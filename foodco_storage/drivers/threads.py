@@ -2,24 +2,57 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Callable, Mapping
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
+from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
 from foodco_storage.backends.interface import Backend
+from foodco_storage.counting import add
+from foodco_storage.drivers.background import Background
 from foodco_storage.drivers.resumable_body import ResumableBody
-from foodco_storage.flows.effects import Able, Call, Discard, Resumable, Spool, Warn
-from foodco_storage.flows.outcomes import BackendError
+from foodco_storage.drivers.tee_body import TeeBody
+from foodco_storage.errors import JournalError
+from foodco_storage.flows.effects import (
+    Able,
+    Call,
+    Count,
+    Defer,
+    Discard,
+    Enter,
+    Gather,
+    Later,
+    NewId,
+    Pause,
+    Resumable,
+    Settle,
+    Spool,
+    Spooled,
+    Tee,
+    Warn,
+)
+from foodco_storage.flows.outcomes import BackendError, Unavailable
 from foodco_storage.flows.request import Flow, Request, Response
+from foodco_storage.flows.s3_errors import error_response
+from foodco_storage.journal import Journal
 
 logger = logging.getLogger("foodco_storage")
 
 SPOOL_MEMORY_BYTES = 8 * 1024 * 1024
 """A streamed copy is held in memory up to here, and in an unnamed temporary file beyond (s3transfer's part size)."""
+
+THREADS = 10
+"""Flows that are gathered run on so many threads: as many as botocore keeps connections by default."""
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -29,12 +62,28 @@ class ThreadDriver:
 
     Args:
         backends: every backend that the flows' places name.
+        journal: of writes that are not mirrored yet; None where no route mirrors.
+        background: does what nobody waits for.
+        deferred: called when an entry of the journal was left to be reconciled.
     """
 
-    def __init__(self, backends: Mapping[str, Backend]) -> None:
+    def __init__(
+        self,
+        backends: Mapping[str, Backend],
+        journal: Journal | None = None,
+        background: Background | None = None,
+        deferred: Callable[[], None] = lambda: None,
+    ) -> None:
         self._backends = backends
         self._calls = {name: backend.call for name, backend in backends.items()}
+        self._once = {name: backend.call_once for name, backend in backends.items()}
+        self._journal = journal
+        self._background = background
+        self._deferred = deferred
         self._warned: set[Any] = set()
+        self._threads: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+        self._here = threading.local()
 
     def run(self, flow: Flow) -> Response:
         """Run a flow to its end.
@@ -43,6 +92,18 @@ class ThreadDriver:
             Exception: what a boto3 user would see; never a `BackendError`.
         """
         try:
+            return self.carry_out(flow)
+        except BackendError as failure:
+            raise failure.error from failure.error.__cause__
+
+    def carry_out(self, flow: Flow) -> Response:
+        """Run a flow to its end; its failure stays what it is to flows.
+
+        Raises:
+            BackendError: the flow's.
+        """
+        entered: list[int] = []
+        try:
             effect = next(flow)
             while True:
                 try:
@@ -50,6 +111,8 @@ class ThreadDriver:
                         result: Any = self._call(effect)
                     else:
                         result = self._others[type(effect)](self, effect)
+                        if type(effect) is Enter:
+                            entered += result
                 except Exception as error:  # noqa: BLE001 - whatever goes wrong is the flow's to judge
                     effect = flow.throw(error)
                 else:
@@ -57,14 +120,25 @@ class ThreadDriver:
         except StopIteration as end:
             response: Response = end.value
             return response
-        except BackendError as failure:
-            raise failure.error from failure.error.__cause__
+        except Exception:
+            raise
+        except BaseException:
+            # An interrupt: nobody will come back for these. Those that are settled already are not there any more.
+            if entered:
+                self._defer(Defer(entered, "interrupted"))
+            raise
+
+    def after_fork(self) -> None:
+        """In a forked child: the parent's threads are not there."""
+        self._threads = None
+        self._lock = threading.Lock()
+        self._here = threading.local()
 
     def _call(self, effect: Call) -> Response:
         place, request = effect.place, effect.request
         if place.buckets:
             request = _renamed(place.buckets, request)
-        return self._calls[place.backend](request)
+        return (self._once if effect.once else self._calls)[place.backend](request)
 
     def _able(self, effect: Able) -> bool:
         place = effect.place
@@ -81,22 +155,109 @@ class ThreadDriver:
         body = ResumableBody(effect.body, effect.size, reopen)
         return StreamingBody(body, effect.size)
 
-    def _spool(self, effect: Spool) -> Any:
+    def _tee(self, effect: Tee) -> StreamingBody:
+        def finished(spooled: Spooled) -> None:
+            self._later(effect.finished(spooled))
+
+        def abandoned() -> None:
+            self._later(effect.abandoned())
+
+        return StreamingBody(TeeBody(effect.body, effect.size, finished, abandoned), effect.size)
+
+    def _later(self, effect: Later) -> bool:
+        if self._background is None:
+            if effect.dropped is not None:
+                effect.dropped()
+            return False
+        if effect.inline:
+            self._background.now(effect, self.carry_out)
+            return True
+        return self._background.submit(effect, self.carry_out)
+
+    def _spool(self, effect: Spool) -> Spooled:
         # Closed by the flow's Discard, so no `with` here.
         file = SpooledTemporaryFile(max_size=SPOOL_MEMORY_BYTES)  # noqa: SIM115
+        digest = hashlib.md5(usedforsecurity=False)
+        size = 0
         try:
             while chunk := effect.body.read(_CHUNK_BYTES):
                 file.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
         except BaseException:
             file.close()
             raise
         finally:
             effect.body.close()
         file.seek(0)
-        return file
+        return Spooled(file, size, digest.digest())  # type: ignore[arg-type] # a BinaryIO in all but name
 
     def _discard(self, effect: Discard) -> None:
         effect.body.close()
+
+    def _gather(self, effect: Gather) -> list[Any]:
+        if len(effect.flows) <= 1 or getattr(self._here, "is_gathered", False):
+            # Flows that are gathered already must not wait for threads that they hold themselves.
+            return [self._outcome(flow) for flow in effect.flows]
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(THREADS, "foodco-storage")
+        context = copy_context()
+        runs = [self._threads.submit(context.copy().run, self._gathered, flow) for flow in effect.flows]
+        return [run.result() for run in runs]
+
+    def _gathered(self, flow: Flow) -> Any:
+        self._here.is_gathered = True
+        return self._outcome(flow)
+
+    def _outcome(self, flow: Flow) -> Any:
+        try:
+            return self.carry_out(flow)
+        except Exception as error:  # noqa: BLE001 - the gathering flow judges each by itself
+            return error
+
+    def _new_id(self, _: NewId) -> str:
+        return secrets.token_urlsafe(15)
+
+    def _pause(self, effect: Pause) -> None:
+        time.sleep(effect.seconds)
+
+    def _enter(self, effect: Enter) -> Sequence[int]:
+        try:
+            return self._the_journal().enter(effect.entries)
+        except JournalError as error:
+            # Nothing was sent: a write that can't be journalled could be lost on the other side.
+            response = error_response("ServiceUnavailable", 503, f"foodco_storage: {error}")
+            raise Unavailable("", ClientError(response, "Journal")) from error
+
+    def _settle(self, effect: Settle) -> None:
+        if effect.numbers:
+            try:
+                self._the_journal().settle(effect.numbers)
+            except JournalError as error:
+                # Both sides are equal, which is what counts; the entry is found equal once more, later.
+                logger.warning("a mirrored write could not be taken out of the journal: %s", error)
+                with suppress(JournalError):
+                    self._the_journal().defer(effect.numbers)
+
+    def _defer(self, effect: Defer) -> None:
+        if not effect.numbers:
+            return
+        try:
+            self._the_journal().defer(effect.numbers, effect.why)
+        except JournalError as error:
+            # The entry is there still, in this process's name: it is taken up when the process ends.
+            logger.warning("an unfinished write could not be marked in the journal: %s", error)
+        else:
+            self._deferred()
+
+    def _the_journal(self) -> Journal:
+        if self._journal is None:
+            raise LookupError("a route mirrors, and has no journal")
+        return self._journal
+
+    def _count(self, effect: Count) -> None:
+        add(effect.name, effect.route, effect.amount)
 
     def _warn(self, effect: Warn) -> None:
         if effect.topic not in self._warned:
@@ -105,9 +266,18 @@ class ThreadDriver:
 
     _others: Mapping[type, Callable[[ThreadDriver, Any], Any]] = {
         Able: _able,
-        Resumable: _resumable,
-        Spool: _spool,
+        Count: _count,
+        Defer: _defer,
         Discard: _discard,
+        Enter: _enter,
+        Gather: _gather,
+        Later: _later,
+        NewId: _new_id,
+        Pause: _pause,
+        Resumable: _resumable,
+        Settle: _settle,
+        Spool: _spool,
+        Tee: _tee,
         Warn: _warn,
     }
 

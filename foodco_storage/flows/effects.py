@@ -6,11 +6,15 @@ the failure thrown in as a `BackendError`. `foodco_storage.drivers` does them fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
+from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.place import Place
-from foodco_storage.flows.request import Flow, Request
+from foodco_storage.flows.request import Flow, Request, Response
 
 
 class Body(Protocol):
@@ -23,14 +27,45 @@ class Body(Protocol):
         """Give the connection back, or drop it."""
 
 
+class Gate(Protocol):
+    """Lets operations that change something through while the phase of their route stands still (DESIGN 6, rule 18)."""
+
+    def writing(self) -> AbstractContextManager[object]:
+        """One operation of a caller; waits for a phase on the move.
+
+        Raises:
+            botocore.exceptions.ClientError: `SlowDown`, when it has waited long enough.
+        """
+
+    def try_writing(self) -> AbstractContextManager[object] | None:
+        """One work in the background; None where it may not be done now."""
+
+    def reconciling(self) -> AbstractContextManager[object] | None:
+        """One entry of the journal; None where it may not be brought up to date now."""
+
+
 class Call:
-    """Send a request to one backend. Sends back the response; throws a `BackendError`."""
+    """Send a request to one backend. Sends back the response; throws a `BackendError`.
 
-    __slots__ = ("place", "request")
+    Args:
+        place: who is asked.
+        request: what.
+        once: send it once, whatever the backend's retries: a condition that is sent again after its answer was lost fails
+            over what it wrote itself.
+    """
 
-    def __init__(self, place: Place, request: Request) -> None:
+    __slots__ = ("once", "place", "request")
+
+    def __init__(self, place: Place, request: Request, *, once: bool = False) -> None:
         self.place = place
         self.request = request
+        self.once = once
+
+
+def sent(place: Place, request: Request, *, once: bool = False) -> Flow:
+    """The flow of one call and no more."""
+    response: Response = yield Call(place, request, once=once)
+    return response
 
 
 class Able:
@@ -60,8 +95,100 @@ class Resumable:
         self.reopen = reopen
 
 
+class Gather:
+    """Run several flows at once. Sends back what each returned, or the `BackendError` that it ended with, in order."""
+
+    __slots__ = ("flows",)
+
+    def __init__(self, flows: Sequence[Flow]) -> None:
+        self.flows = flows
+
+
+class NewId:
+    """Ask for an id that nobody has had before. Sends back a short string."""
+
+    __slots__ = ()
+
+
+class Pause:
+    """Wait a moment before trying again."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+
+class Enter:
+    """Write into the journal that two sides may differ from now on. Sends back the entries' numbers, a tuple of int.
+
+    Args:
+        entries: what may differ; all of them are written, or none.
+    """
+
+    __slots__ = ("entries",)
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.entries = entries
+
+
+class Settle:
+    """Take entries out of the journal: both sides were seen to be equal, or nothing was changed."""
+
+    __slots__ = ("numbers",)
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        self.numbers = numbers
+
+
+class Defer:
+    """Leave entries to whoever reconciles what is left.
+
+    Args:
+        numbers: the entries'.
+        why: for operators; empty where nothing went wrong.
+    """
+
+    __slots__ = ("numbers", "why")
+
+    def __init__(self, numbers: Sequence[int], why: str = "") -> None:
+        self.numbers = numbers
+        self.why = why
+
+
+class Count:
+    """Add to one of the process's counters (`foodco_storage.counters`)."""
+
+    __slots__ = ("amount", "name", "route")
+
+    def __init__(self, name: str, route: str, amount: int = 1) -> None:
+        self.name = name
+        self.route = route
+        self.amount = amount
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A whole body, kept.
+
+    Args:
+        file: seekable, at its start.
+        size: bytes in it.
+        md5: of them, 16 bytes.
+    """
+
+    file: BinaryIO
+    size: int
+    md5: bytes
+
+    @property
+    def content_md5(self) -> str:
+        """The digest as the parameter `ContentMD5` of a PUT."""
+        return base64.b64encode(self.md5).decode("ascii")
+
+
 class Spool:
-    """Read a whole body into a seekable file (memory first, disk beyond). Sends back a `BinaryIO` at its start."""
+    """Read a whole body into a seekable file (memory first, disk beyond). Sends back what was `Spooled`."""
 
     __slots__ = ("body",)
 
@@ -76,6 +203,65 @@ class Discard:
 
     def __init__(self, body: Body | BinaryIO) -> None:
         self.body = body
+
+
+class Later:
+    """Work that nobody waits for. Sends back whether it was taken: under pressure it is not.
+
+    Args:
+        route: the route's name, for counters.
+        topic: what it is about; of several works on one topic only one is kept.
+        flow: makes the flow to run; its failure is logged, and nobody's.
+        gate: of the route that it writes on; None where its phase never moves.
+        size: bytes that it holds until it is done.
+        deadline_seconds: work that could not be begun until then is dropped.
+        inline: do it now, before the caller goes on.
+        dropped: called where it will never run, to let go of what it holds.
+    """
+
+    __slots__ = ("deadline_seconds", "dropped", "flow", "gate", "inline", "route", "size", "topic")
+
+    def __init__(  # noqa: PLR0913 - all but three by name
+        self,
+        route: str,
+        topic: Any,
+        flow: Callable[[], Flow],
+        *,
+        gate: Gate | None = None,
+        size: int = 0,
+        deadline_seconds: float = 60.0,
+        inline: bool = False,
+        dropped: Callable[[], None] | None = None,
+    ) -> None:
+        self.route = route
+        self.topic = topic
+        self.flow = flow
+        self.gate = gate
+        self.size = size
+        self.deadline_seconds = deadline_seconds
+        self.inline = inline
+        self.dropped = dropped
+
+
+class Tee:
+    """Let a body that a caller reads be kept as well. Sends back the body to hand out.
+
+    Args:
+        body: the body.
+        size: how many bytes it has.
+        finished: given all of it, the work to do once the caller has read the last byte.
+        abandoned: the work to do when the caller never does, or when it could not be kept.
+    """
+
+    __slots__ = ("abandoned", "body", "finished", "size")
+
+    def __init__(
+        self, body: Body, size: int, finished: Callable[[Spooled], Later], abandoned: Callable[[], Later]
+    ) -> None:
+        self.body = body
+        self.size = size
+        self.finished = finished
+        self.abandoned = abandoned
 
 
 class Warn:

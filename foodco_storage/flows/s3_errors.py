@@ -5,7 +5,7 @@ from __future__ import annotations
 from botocore.exceptions import ClientError
 
 from foodco_storage.errors import OperationRefusedError
-from foodco_storage.flows.outcomes import Rejected
+from foodco_storage.flows.outcomes import Deleted, Rejected, Unavailable
 from foodco_storage.flows.request import Request
 
 
@@ -17,6 +17,25 @@ def rejected(request: Request, code: str, status: int, message: str) -> Rejected
 def refused(request: Request, message: str) -> Rejected:
     """The refusal of a request that would not be safe; `message` says why and what to do."""
     return Rejected("", OperationRefusedError(message, request.operation))
+
+
+def deleted(request: Request, backend: str) -> Deleted:
+    """The answer for a key that was deleted: S3's for a missing one."""
+    code, message = (
+        ("404", "Not Found")
+        if request.operation == "HeadObject"
+        else ("NoSuchKey", "The specified key does not exist.")
+    )
+    response = error_response(code, 404, message)
+    response["ResponseMetadata"]["Storage"] = {"backend": backend}
+    if code == "NoSuchKey":
+        response["Error"]["Key"] = request.params.get("Key")
+    return Deleted(backend, ClientError(response, request.operation))
+
+
+def slow_down(request: Request, message: str) -> Unavailable:
+    """503, which boto3 users retry."""
+    return Unavailable("", ClientError(error_response("SlowDown", 503, message), request.operation))
 
 
 def precondition_failed(request: Request, condition: str) -> Rejected:

@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from foodco_storage.backends.boto import BotoBackend
 from foodco_storage.backends.presets import unshared
 from foodco_storage.config import Configuration
-from foodco_storage.config import Route as ConfiguredRoute
+from foodco_storage.drivers.background import background
+from foodco_storage.drivers.threads import ThreadDriver
 from foodco_storage.flows.place import Place
 from foodco_storage.front.client import StorageClient
 from foodco_storage.front.dispatch import Dispatch
 from foodco_storage.front.events import SharedEvents
+from foodco_storage.front.mirroring import check_authority, mirroring_of
 from foodco_storage.front.profiles import with_profile
 from foodco_storage.front.router import Router
+from foodco_storage.front.routes import patterns, route_in_phase, specificity, stores
 from foodco_storage.front.siblings import (
     SAYS_WHICH_STORE,
     client_arguments,
@@ -28,8 +32,6 @@ from foodco_storage.layers.route import Route
 CALLER = "caller"
 """The backend that the caller's own arguments, or boto3's defaults, resolve to."""
 
-_WILDCARDS = frozenset("*?[")
-
 
 class Assembly:
     """A client in the making.
@@ -40,6 +42,7 @@ class Assembly:
     """
 
     def __init__(self, configuration: Configuration, caller: Mapping[str, Any]) -> None:
+        self._configuration = configuration
         self._caller = dict(caller)
         explicit = any(caller.get(name) is not None for name in SAYS_WHICH_STORE)
         # Never one store's request to another behind explicit arguments.
@@ -50,6 +53,9 @@ class Assembly:
         # Only those in use: a profile that nobody needs here may well be missing here.
         self._backends = {
             name: with_profile(name, configuration.backends[name]) for name in self._names() if name != CALLER
+        }
+        self._resolved = {
+            name: route_in_phase(name, route, route.phase, self._backends) for name, route in self._routes.items()
         }
 
     @property
@@ -77,7 +83,26 @@ class Assembly:
         client.meta.events = client._events = SharedEvents(  # noqa: SLF001
             client.meta.events, [sibling.meta.events for sibling in siblings]
         )
-        client._dispatch = Dispatch(self.router(), backends)  # noqa: SLF001
+        client._dispatch = self._dispatch(backends)  # noqa: SLF001
+
+    def router(self) -> Router:
+        """The routes that apply to this client."""
+        routes = [(pattern, self._resolved[name]) for name, route in self._routes.items() for pattern in patterns(route)]
+        routes.sort(key=lambda item: specificity(item[0]), reverse=True)
+        return Router(routes, Route("", Place(self._default)))
+
+    def _dispatch(self, backends: Mapping[str, BotoBackend]) -> Dispatch:
+        """Router and driver, and what serves the routes that mirror beside the caller's own requests."""
+        if not any(route.other for route in self._resolved.values()):
+            return Dispatch(self.router(), backends, ThreadDriver(backends, background=background))
+        mirroring = mirroring_of(self._configuration)
+        driver = ThreadDriver(backends, mirroring.journal, background, mirroring.wake)
+        for name, route in self._resolved.items():
+            check_authority(mirroring.journal, route, stores(name, self._routes[name], self._backends))
+            mirroring.serve(driver, route)
+        # What processes that died have left.
+        mirroring.wake()
+        return Dispatch(self.router(), backends, driver)
 
     def _names(self) -> Sequence[str]:
         names = [self._default]
@@ -90,47 +115,3 @@ class Assembly:
         if caller.get("config") is not None:
             caller["config"] = unshared(caller["config"])
         return caller if name == CALLER else client_arguments(self._backends[name], caller)
-
-    def router(self) -> Router:
-        """The routes that apply to this client."""
-        routes = []
-        for name, route in self._routes.items():
-            resolved = _resolved(name, route)
-            routes += [(pattern, resolved) for pattern in _patterns(route)]
-        routes.sort(key=lambda item: _specificity(item[0]), reverse=True)
-        return Router(routes, Route("", Place(self._default)))
-
-
-def _resolved(name: str, route: ConfiguredRoute) -> Route:
-    """A configured route with its phase applied.
-
-    In `source` the source is the authority and the primary takes no part yet; in `target` the fallbacks take none any more.
-    """
-    primary, fallbacks = route.primary, tuple(route.fallbacks)
-    if route.phase == "source":
-        primary, fallbacks = fallbacks[0], ()
-    elif route.phase == "target":
-        fallbacks = ()
-    return Route(
-        name=name,
-        primary=_place(primary, route),
-        fallbacks=tuple(_place(fallback, route) for fallback in fallbacks),
-        prefix=route.prefix,
-        reserved_prefix=route.reserved_prefix,
-        read_when_primary_down=route.read_when_primary_down,
-        presign=route.presign or ("holder" if fallbacks else "authority"),
-    )
-
-
-def _place(backend: str, route: ConfiguredRoute) -> Place:
-    theirs = route.buckets.get(backend)
-    return Place(backend, dict.fromkeys(_patterns(route), theirs) if theirs is not None else {})
-
-
-def _patterns(route: ConfiguredRoute) -> Sequence[str]:
-    return (route.bucket,) if isinstance(route.bucket, str) else tuple(route.bucket)
-
-
-def _specificity(pattern: str) -> tuple[bool, int]:
-    """A bucket's own name before a pattern, a longer pattern before a shorter one."""
-    return not _WILDCARDS & set(pattern), len(pattern.strip("*"))

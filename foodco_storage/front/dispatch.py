@@ -19,12 +19,13 @@ class Dispatch:
     Args:
         router: finds the plan of a request.
         backends: every backend that the routes name.
+        driver: carries out flows over them.
     """
 
-    def __init__(self, router: Router, backends: Mapping[str, BotoBackend]) -> None:
+    def __init__(self, router: Router, backends: Mapping[str, BotoBackend], driver: ThreadDriver) -> None:
         self.router = router
         self.backends = backends
-        self._driver = ThreadDriver(backends)
+        self._driver = driver
 
     def carry_out(self, plan: Plan, operation: str, params: Parameters) -> Response:
         """Do what the plan says.
@@ -59,6 +60,7 @@ class Dispatch:
 
     def after_fork(self) -> None:
         """In a forked child: leave the parent its connections and locks."""
+        self._driver.after_fork()
         for backend in self.backends.values():
             backend.after_fork()
 

@@ -86,11 +86,11 @@ def _signer(client: Any, operation: str, params: dict[str, Any], method: str | N
     deletes = OPERATIONS.get(operation) is OperationClass.OBJECT_DELETE or operation == "DeleteBucket"
     if route.fallbacks and (deletes or (method or "").upper() == "DELETE"):
         message = (
-            f"a presigned {operation} would take from {route.primary.backend!r} what its fallbacks still hold; "
+            f"a presigned {operation} would take from {route.authority.backend!r} what its fallbacks still hold; "
             "delete through the library"
         )
         raise OperationRefusedError(message, operation)
-    place = route.primary
+    place = route.authority
     if route.presign == "holder" and operation in _HELD and (method or "GET").upper() in _READS:
         holder = _holder(client, route, params)
         place = next(p for p in route.places if p.backend == holder)
@@ -109,5 +109,5 @@ def _holder(client: Any, route: Route, params: dict[str, Any]) -> str:
     except (BotoCoreError, ClientError) as error:
         # Signing never fails in boto3 for what lies in the store, and nobody holds a key that is yet to be written.
         logger.debug("signing for the authority of route %r, since no holder was found: %s", route.name, error)
-        return route.primary.backend
+        return route.authority.backend
     return str(head["ResponseMetadata"]["Storage"]["backend"])

@@ -14,7 +14,7 @@ from foodco_storage.flows.request import Below
 from foodco_storage.layers.copies import Copies
 from foodco_storage.layers.merged_lists import MergedLists
 from foodco_storage.layers.order import flow_through, layers_of, sides_of
-from foodco_storage.layers.route import Route
+from foodco_storage.layers.route import Moving, Route
 from foodco_storage.layers.split_deletes import SplitDeletes
 from foodco_storage.operations import OPERATIONS, OperationClass
 
@@ -33,20 +33,20 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """The routes of one bucket, the longest prefix first; and the plans of each, operation by operation."""
+    """The routes of one bucket, the longest prefix first; and the plans of each in each phase, operation by operation."""
 
-    routes: tuple[Route, ...]
-    plans: Mapping[str, Mapping[str, Plan]]
+    routes: tuple[Route | Moving, ...]
+    plans: Mapping[tuple[str, str | None], Mapping[str, Plan]]
 
     def plan(self, route: Route, operation: str) -> Plan:
         """The plan of an operation on a route; one that botocore has and we don't know goes to the authority."""
-        return self.plans[route.name].get(operation) or Plan(route, route.primary)
+        return self.plans[route.name, route.phase].get(operation) or Plan(route, route.authority)
 
     def route_of(self, key: str) -> Route:
-        """The route that speaks for a key."""
+        """The route that speaks for a key, as it is now."""
         for route in self.routes:
             if key.startswith(route.prefix):
-                return route
+                return route.now()
         raise LookupError(key)
 
 
@@ -58,10 +58,10 @@ class Router:
         unrouted: stands for every bucket, and every key of a bucket, that no route speaks for.
     """
 
-    def __init__(self, routes: Sequence[tuple[str, Route]], unrouted: Route) -> None:
+    def __init__(self, routes: Sequence[tuple[str, Route | Moving]], unrouted: Route) -> None:
         self._routes = routes
         self._unrouted = unrouted
-        self._copies_to_unrouted = Copies(unrouted.primary, self.locate)
+        self._copies_to_unrouted = Copies(unrouted.authority, self.locate)
         # Buckets are few, but their names come from callers: bounded.
         self._bucket: Callable[[str], Bucket | None] = lru_cache(maxsize=1024)(self._resolve)
 
@@ -78,7 +78,7 @@ class Router:
             return self._unrouted_copy(operation, params) if operation in _COPIES else None
         routes = bucket.routes
         if len(routes) == 1:
-            return bucket.plan(routes[0], operation)
+            return bucket.plan(routes[0].now(), operation)
         return self._plan_among(bucket, operation, params)
 
     def route(self, name: str, key: str | None) -> Route | None:
@@ -89,21 +89,22 @@ class Router:
         route = bucket.route_of(key or "")
         return None if route is self._unrouted else route
 
-    def locate(self, bucket: str, key: str) -> Sequence[Place]:
-        """Everyone who is asked, in order, when a key is read."""
-        route = self.route(bucket, key)
-        return (route or self._unrouted).places
+    def locate(self, bucket: str, key: str) -> Route:
+        """The route that says who is asked when a key is read."""
+        return self.route(bucket, key) or self._unrouted
 
     def _plan_among(self, bucket: Bucket, operation: str, params: Mapping[str, Any]) -> Plan | None:
         if operation == "DeleteObjects":
-            return self._plan_with(SplitDeletes(bucket.route_of), operation, bucket.routes[-1])
+            layer = SplitDeletes(bucket.route_of, lambda route: bucket.plan(route, operation).flow)
+            return self._plan_with(layer, operation, bucket.routes[-1].now())
         operation_class = OPERATIONS.get(operation)
         name = params.get("Prefix" if operation_class in _BY_PREFIX else "Key", "")
         if not isinstance(name, str):
-            return bucket.plan(bucket.routes[-1], operation)
+            return bucket.plan(bucket.routes[-1].now(), operation)
         route = bucket.route_of(name)
         if operation_class is OperationClass.LIST:
-            under = [r for r in reversed(bucket.routes) if r.prefix.startswith(name) and r is not route]
+            routes = [r.now() for r in reversed(bucket.routes) if r.prefix.startswith(name)]
+            under = [r for r in routes if r is not route]
             if under:
                 return self._plan_with(MergedLists(sides_of([route, *under], name)), operation, route)
         plan = bucket.plan(route, operation)
@@ -116,10 +117,10 @@ class Router:
         return self._plan_with(self._copies_to_unrouted, operation, self._unrouted)
 
     def _plan_with(self, layer: Any, operation: str, route: Route) -> Plan:
-        return Plan(route, route.primary, flow_through([layer], operation, route.primary))
+        return Plan(route, route.authority, flow_through([layer], operation, route.authority))
 
     def _resolve(self, name: str) -> Bucket | None:
-        routes: dict[str, Route] = {}
+        routes: dict[str, Route | Moving] = {}
         for pattern, route in self._routes:
             if route.prefix not in routes and _matches(name, pattern):
                 routes[route.prefix] = route
@@ -128,13 +129,15 @@ class Router:
         if "" not in routes:
             routes[""] = self._unrouted
         ordered = tuple(sorted(routes.values(), key=lambda route: len(route.prefix), reverse=True))
-        plans = {route.name: self._plans(route) for route in ordered}
-        return Bucket(ordered, plans)
+        variants = [
+            one for route in ordered for one in (route.phases.values() if isinstance(route, Moving) else (route,))
+        ]
+        return Bucket(ordered, {(route.name, route.phase): self._plans(route) for route in variants})
 
     def _plans(self, route: Route) -> dict[str, Plan]:
         layers = layers_of(route, self.locate)
         return {
-            operation: Plan(route, route.primary, flow_through(layers, operation, route.primary))
+            operation: Plan(route, route.authority, flow_through(layers, operation, route.authority))
             for operation in OPERATIONS
         }
 

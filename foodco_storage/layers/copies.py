@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
+from foodco_storage.flows.conditions import failed
 from foodco_storage.flows.copy_source import CopySource
-from foodco_storage.flows.effects import Call, Discard, Resumable, Spool
+from foodco_storage.flows.effects import Call, Discard, NewId, Resumable, Spool, Spooled, sent
+from foodco_storage.flows.marks import stamped
 from foodco_storage.flows.outcomes import BackendError, NoBucket, NotThere, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
-from foodco_storage.flows.s3_errors import precondition_failed, refused, rejected
-from foodco_storage.layers.conditional_writes import ConditionalWrites
+from foodco_storage.flows.s3_errors import deleted, precondition_failed, rejected
+from foodco_storage.layers.carried import kept, tags
+from foodco_storage.layers.conditional_writes import ROUNDS, ConditionalWrites, is_conditional
+from foodco_storage.layers.mirror import Mirror
 from foodco_storage.layers.resume import reopening
+from foodco_storage.layers.route import Route
+from foodco_storage.layers.sight import find, see
 from foodco_storage.layers.storage_metadata import note
+from foodco_storage.layers.uploads import Uploads
 
-Locate = Callable[[str, str], Sequence[Place]]
-"""Given a bucket and a key: the places that a read would ask, in order."""
+Locate = Callable[[str, str], Route]
+"""Given a bucket and a key: the route that says where a read would look."""
 
 Write = Callable[[Request, CopySource, Place, Response], Flow]
 """Writes what was read of a source, given the place that it was read from."""
@@ -40,16 +47,8 @@ _TO_THE_READ = {
     "RequestPayer": "RequestPayer",
 }
 _NOT_TO_THE_WRITE = {*_TO_THE_READ, "CopySource", "MetadataDirective", "TaggingDirective"} - {"RequestPayer"}
-_CONTENT_HEADERS = (
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ContentType",
-    "Expires",
-)
-# Of stores that know no tags, and of those that have an error for an object without.
-_NO_TAGS = frozenset({"NotImplemented", "NoSuchTagSet"})
+_SOURCE_CONDITIONS = tuple(name for name in _TO_THE_READ if name.startswith("CopySourceIf"))
+_PRECONDITION_FAILED = 412
 _CHANGES = ("SSECustomerAlgorithm", "ServerSideEncryption", "StorageClass", "WebsiteRedirectLocation")
 
 
@@ -60,36 +59,58 @@ class Copies:
         destination: the place that is written.
         locate: where a source may lie.
         conditions: settles `IfNoneMatch` and `IfMatch` of the destination; None where it has no fallbacks.
+        mirror: lets the other side of the destination follow; None on a route that does not migrate.
+        uploads: knows which place an upload belongs to; None where there is one.
     """
 
-    def __init__(self, destination: Place, locate: Locate, conditions: ConditionalWrites | None = None) -> None:
+    def __init__(
+        self,
+        destination: Place,
+        locate: Locate,
+        conditions: ConditionalWrites | None = None,
+        mirror: Mirror | None = None,
+        uploads: Uploads | None = None,
+    ) -> None:
         self._destination = destination
         self._locate = locate
         self._conditions = conditions
+        self._mirror = mirror
+        self._uploads = uploads
 
     def copy_object(self, request: Request, below: Below) -> Flow:
         """Copy one object of up to 5 GiB."""
-        if self._conditions is not None:
-            request = yield from self._conditions.settle(request, "copy_if_none_match")
-        return (yield from self._copy(request, self._put_object))
+        if self._mirror is None:
+            return (yield from self._written(request))
+        if request.params.get("MetadataDirective") == "REPLACE":
+            request = stamped(request, (yield NewId()))
+        return (yield from self._mirror.around(request, self._written(request), tags=True))
 
     def upload_part_copy(self, request: Request, below: Below) -> Flow:
         """Copy a range of an object into a part of an upload."""
-        return (yield from self._copy(request, self._upload_part))
-
-    def _copy(self, request: Request, write: Write) -> Flow:
-        source = CopySource.of(request.params.get("CopySource"))
         destination = self._destination
+        if self._uploads is not None:
+            destination = yield from self._uploads.holder(request)
+        return (yield from self._copy(request, destination, partial(self._upload_part, destination)))
+
+    def _written(self, request: Request) -> Flow:
+        def send(ask: Request) -> Flow:
+            return self._copy(ask, self._destination, self._put_object)
+
+        if self._conditions is None:
+            return (yield from send(request))
+        return (yield from self._conditions.carry_out(request, "copy_if_none_match", send))
+
+    def _copy(self, request: Request, destination: Place, write: Write) -> Flow:
+        source = CopySource.of(request.params.get("CopySource"))
         if source is None:
             # An access point, or a mistake: the backend knows which.
             return note((yield Call(destination, request)), backend=destination.backend)
+        route = self._locate(source.bucket, source.key)
         missing: BackendError | None = None
-        for place in self._locate(source.bucket, source.key):
+        for place in route.places:
             try:
                 if place.backend == destination.backend:
-                    renamed = place.bucket(source.bucket) != source.bucket
-                    here = request.with_params(CopySource=source.at(place)) if renamed else request
-                    response: Response = yield Call(destination, here)
+                    response: Response = yield from self._at_the_server(request, source, place, route)
                     return note(response, backend=destination.backend, copied_from=place.backend)
                 answer = yield from self._read(request, source, place)
             except (NotThere, NoBucket) as error:
@@ -102,13 +123,45 @@ class Copies:
             raise LookupError(source.bucket)
         raise missing
 
+    def _at_the_server(self, request: Request, source: CopySource, place: Place, route: Route) -> Flow:
+        """Let the store copy what it holds itself."""
+        renamed = place.bucket(source.bucket) != source.bucket
+        here = request.with_params(CopySource=source.at(place)) if renamed else request
+        if not route.may_hold_marks:
+            return (yield from sent(place, here))
+        for _ in range(ROUNDS):
+            pinned = yield from self._pinned(here, source, place)
+            try:
+                return (yield from sent(place, pinned))
+            except Rejected as error:
+                if error.status != _PRECONDITION_FAILED or is_conditional(request):
+                    raise
+        raise rejected(request, "ConditionalRequestConflict", 409, "The copy source kept changing; try again")
+
+    def _pinned(self, request: Request, source: CopySource, place: Place) -> Generator[Any, Any, Request]:
+        """The copy, tied to the object that was looked at: the store would copy a tombstone as any other object."""
+        read = Request("HeadObject", self._as_a_read(request, source))
+        found = yield from find([place], read)
+        if found is None:
+            raise NotThere(
+                place.backend, rejected(request, "NoSuchKey", 404, "The specified key does not exist.").error
+            )
+        if found.is_deleted:
+            raise deleted(request, place.backend)
+        modified = found.origin.modified if found.origin else found.head["LastModified"]
+        if failed(read.params, found.etags, modified):
+            raise precondition_failed(request, "x-amz-copy-source-If-Match")
+        return request.without_params(*_SOURCE_CONDITIONS).with_params(CopySourceIfMatch=found.head["ETag"])
+
+    def _as_a_read(self, request: Request, source: CopySource) -> Parameters:
+        params = request.params
+        return source.read() | {ours: params[theirs] for theirs, ours in _TO_THE_READ.items() if theirs in params}
+
     def _read(self, request: Request, source: CopySource, place: Place) -> Flow:
         """The source, as a GET answers it."""
-        params = request.params
-        read = source.read() | {ours: params[theirs] for theirs, ours in _TO_THE_READ.items() if theirs in params}
-        get = Request("GetObject", read)
+        get = Request("GetObject", self._as_a_read(request, source))
         try:
-            answer: Response = yield Call(place, get)
+            answer: Response = yield from see(place, get)
         except Rejected as error:
             if error.status == 304:  # noqa: PLR2004 - a copy's failed condition is always 412
                 raise precondition_failed(request, "x-amz-copy-source-if-none-match") from error
@@ -127,14 +180,15 @@ class Copies:
 
     def _write(self, request: Request, source: CopySource, place: Place, answer: Response, write: Write) -> Flow:
         # A seekable file, since a request that is signed or sent again reads its body more than once.
-        answer["Body"] = yield Spool(answer["Body"])
+        spooled: Spooled = yield Spool(answer["Body"])
+        answer["Body"] = spooled.file
         try:
             response: Response = yield from write(request, source, place, answer)
         except Exception:
             # Not `finally`: a flow that is abandoned may not yield any more.
-            yield Discard(answer["Body"])
+            yield Discard(spooled.file)
             raise
-        yield Discard(answer["Body"])
+        yield Discard(spooled.file)
         if "VersionId" in answer:
             response["CopySourceVersionId"] = answer["VersionId"]
         return response
@@ -151,19 +205,24 @@ class Copies:
                     "This copy request is illegal because it is trying to copy an object to itself without changing the "
                     "object's metadata, storage class, website redirect location or encryption attributes.",
                 )
-            put |= _kept(request, place, answer)
+            put |= kept(request, place, answer)
         if params.get("TaggingDirective") != "REPLACE":
             put.pop("Tagging", None)
-            put |= yield from _tags(place, source, answer)
+            put |= yield from tags(place, source.read(), answer)
         put["Body"] = answer["Body"]
-        response: Response = yield Call(self._destination, Request("PutObject", put))
+        ask = Request("PutObject", put)
+        if self._mirror is not None and params.get("MetadataDirective") != "REPLACE":
+            ask = stamped(ask, (yield NewId()))
+        response: Response = yield Call(self._destination, ask)
         response["CopyObjectResult"] = _result(response)
         return response
 
-    def _upload_part(self, request: Request, source: CopySource, place: Place, answer: Response) -> Flow:
+    def _upload_part(
+        self, destination: Place, request: Request, source: CopySource, place: Place, answer: Response
+    ) -> Flow:
         put = {name: value for name, value in request.params.items() if name not in _NOT_TO_THE_WRITE}
         put["Body"] = answer["Body"]
-        response: Response = yield Call(self._destination, Request("UploadPart", put))
+        response: Response = yield Call(destination, Request("UploadPart", put))
         response["CopyPartResult"] = _result(response)
         return response
 
@@ -178,50 +237,6 @@ def _result(response: Response) -> dict[str, Any]:
     return result
 
 
-def _tags(place: Place, source: CopySource, read: Response) -> Generator[Any, Any, Parameters]:
-    """The source's tags as a parameter of a PUT.
-
-    Asked for even where the GET counted none: S3 leaves the count out for callers who may not read tags, and fails their
-    copies (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, x-amz-tagging-count).
-    """
-    params = source.read()
-    if "VersionId" in read:
-        params["VersionId"] = read["VersionId"]
-    try:
-        answer: Response = yield Call(place, Request("GetObjectTagging", params))
-    except Rejected as error:
-        if error.code not in _NO_TAGS:
-            raise
-        return {}
-    tags = [(tag["Key"], tag["Value"]) for tag in answer["TagSet"]]
-    return {"Tagging": urlencode(tags)} if tags else {}
-
-
-def _kept(request: Request, place: Place, answer: Response) -> Parameters:
-    """What a copy keeps of its source: content headers and metadata."""
-    if answer.get("MissingMeta"):
-        raise refused(
-            request,
-            f"{answer['MissingMeta']} metadata entries of the source on {place.backend!r} can't be read as headers and "
-            "would be lost; copy with MetadataDirective='REPLACE'",
-        )
-    kept: Parameters = {name: answer[name] for name in _CONTENT_HEADERS if name in answer}
-    # `Expires` is parsed, and left out where it is no date; the header as it was stands beside it.
-    if "ExpiresString" in answer:
-        kept["Expires"] = answer["ExpiresString"]
-    if encoding := _without_aws_chunked(kept.pop("ContentEncoding", "")):
-        kept["ContentEncoding"] = encoding
-    if answer.get("Metadata"):
-        kept["Metadata"] = answer["Metadata"]
-    return kept
-
-
 def _is_itself(source: CopySource, params: Parameters) -> bool:
     same = (source.bucket, source.key) == (params["Bucket"], params["Key"]) and source.version_id is None
     return same and not any(name in params for name in _CHANGES)
-
-
-def _without_aws_chunked(content_encoding: str) -> str:
-    """The encoding that the user meant: `aws-chunked` is one of the transfer (boto3 issue 4564)."""
-    names = (name.strip() for name in content_encoding.split(","))
-    return ",".join(name for name in names if name and name != "aws-chunked")

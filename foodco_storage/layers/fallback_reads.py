@@ -1,53 +1,65 @@
 """Fallback reads: what the primary does not hold is read from the fallbacks, in order.
 
-DESIGN section 6, rules 8 (fall back on "not there" only), 9 (never splice two objects) and 13 (conditions hold wherever
-the object lies).
+DESIGN section 6, rules 4 (a miss is believed after the primary was asked again), 8 (fall back on "not there" only), 9 (never
+splice two objects) and 13 (conditions hold wherever the object lies).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
-from foodco_storage.flows.effects import Call, Discard, Resumable, Warn
+from foodco_storage.flows.effects import Count, Resumable, Warn, sent
 from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Unavailable
 from foodco_storage.flows.place import Place
-from foodco_storage.flows.request import Below, Flow, Request, Response
+from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
 from foodco_storage.layers.part_numbers import check_part_number
+from foodco_storage.layers.promote import Promotes
 from foodco_storage.layers.resume import reopening
+from foodco_storage.layers.route import Route
+from foodco_storage.layers.sight import see
 from foodco_storage.layers.storage_metadata import note
 
 
 class FallbackReads:
-    """Reads of one object over a primary and its fallbacks.
+    """Reads of one object over an authority and its fallbacks.
 
     Args:
-        primary: where the object is looked for first.
-        fallbacks: where it is looked for when the primary answers that it is not there, in order.
-        read_when_primary_down: read the fallbacks also when the primary could not answer. Such an answer is marked
-            `degraded` and may be older than an acknowledged write.
+        route: where it may lie. With `read_when_primary_down` the fallbacks are read also when the authority could not
+            answer: such an answer is marked `degraded` and may be older than an acknowledged write.
+        promotes: copies to the authority what was found in a fallback; None for none.
     """
 
-    def __init__(self, primary: Place, fallbacks: Sequence[Place], *, read_when_primary_down: bool = False) -> None:
-        self._primary = primary
-        self._fallbacks = tuple(fallbacks)
-        self._read_when_primary_down = read_when_primary_down
+    def __init__(self, route: Route, promotes: Promotes | None = None) -> None:
+        self._route_name = route.name
+        self._primary = route.authority
+        self._fallbacks = route.fallbacks
+        self._again = route.places[1 + len(route.fallbacks) :]
+        self._has_marks = route.may_hold_marks
+        self._read_when_primary_down = route.read_when_primary_down
+        self._promotes = promotes
 
     def get_object(self, request: Request, below: Below) -> Flow:
         """The object, with a body that survives a broken connection as long as the object stays the same."""
-        response = yield from self._read(request, below)
-        reopen = reopening(self._holder(response), request, response)
+        kept: Parameters = {}
+        response = yield from self._read(request, below, kept)
+        holder = self._holder(response)
+        reopen = reopening(holder, request, response)
         if reopen is not None:
             response["Body"] = yield Resumable(response["Body"], response["ContentLength"], reopen)
+        if self._promotes is not None and holder is not self._primary:
+            storage = response["ResponseMetadata"]["Storage"]
+            if not storage.get("degraded"):
+                return (yield from self._promotes.after_get(holder, request, response, kept.get("Metadata") or {}))
         return response
 
     def head_object(self, request: Request, below: Below) -> Flow:
         """What is known of the object without its body."""
-        return (yield from self._read(request, below))
+        return (yield from self._read(request, below, {}))
 
-    def _read(self, request: Request, below: Below) -> Flow:
+    def _read(self, request: Request, below: Below, kept: Parameters) -> Flow:
         primary = self._primary
         try:
-            response = yield Call(primary, request)
+            response = yield from self._ask(primary, request, kept)
         except NotThere as error:
             missing: BackendError = error
         except NoBucket as error:
@@ -58,20 +70,18 @@ class FallbackReads:
             )
             missing = error
         except Unavailable as error:
-            if not self._read_when_primary_down:
+            if not self._read_when_primary_down or not self._fallbacks:
                 raise
             missing = error
         else:
-            if "PartNumber" in request.params:
-                yield from check_part_number(primary, request, response)
-            return note(response, backend=primary.backend)
-        return (yield from self._read_fallbacks(request, missing))
+            return (yield from self._answered(primary, request, response))
+        return (yield from self._read_fallbacks(request, missing, kept))
 
-    def _read_fallbacks(self, request: Request, missing: BackendError) -> Flow:
+    def _read_fallbacks(self, request: Request, missing: BackendError, kept: Parameters) -> Flow:
         degraded = isinstance(missing, Unavailable)
         for place in self._fallbacks:
             try:
-                response = yield Call(place, request)
+                response = yield from self._ask(place, request, kept)
             except NotThere:
                 continue
             except Deleted:
@@ -83,11 +93,28 @@ class FallbackReads:
                     f"fallback {error.backend!r} could not be read"
                 )
                 raise
-            if "PartNumber" in request.params:
-                yield from check_part_number(place, request, response)
-            note(response, backend=place.backend, fallback=True)
-            return note(response, degraded=True) if degraded else response
+            response = yield from self._answered(place, request, response, fallback=True)
+            if degraded:
+                yield Count("degraded_reads", self._route_name)
+                return note(response, degraded=True)
+            return response
+        for place in () if degraded else self._again:
+            try:
+                response = yield from self._ask(place, request, kept)
+            except NotThere:
+                continue
+            return (yield from self._answered(place, request, response))
         raise missing
+
+    def _ask(self, place: Place, request: Request, kept: Parameters) -> Flow:
+        if self._has_marks and (place is self._primary or request.operation in {"GetObject", "HeadObject"}):
+            return (yield from see(place, request, kept))
+        return (yield from sent(place, request))
+
+    def _answered(self, place: Place, request: Request, response: Response, **facts: Any) -> Flow:
+        if "PartNumber" in request.params:
+            yield from check_part_number(place, request, response)
+        return note(response, backend=place.backend, **facts)
 
     def _holder(self, response: Response) -> Place:
         backend = response["ResponseMetadata"]["Storage"]["backend"]
@@ -102,29 +129,3 @@ class FallbackReads:
     get_object_torrent = head_object
     list_object_annotations = head_object
     select_object_content = head_object
-
-
-def look_up(places: Sequence[Place], request: Request) -> Flow:
-    """Head a key on each place in turn; the first that holds it answers.
-
-    Returns:
-        Its head, with the place's backend under `ResponseMetadata["Storage"]`; an empty dict where nobody holds it, or
-        where the first to know of it remembers that it was deleted.
-    """
-    head = Request("HeadObject", {k: request.params[k] for k in ("Bucket", "Key") if k in request.params})
-    for place in places:
-        try:
-            response = yield Call(place, head)
-        except NotThere:
-            continue
-        except Deleted:
-            break
-        return note(response, backend=place.backend)
-    return {}
-
-
-def close_body(response: Response) -> Flow:
-    """Drop a body that will not be read."""
-    if (body := response.get("Body")) is not None:
-        yield Discard(body)
-    return response

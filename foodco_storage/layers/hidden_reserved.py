@@ -1,12 +1,17 @@
-"""The reserved location of a primary, kept out of listings of one backend (merged listings hide it themselves)."""
+"""What callers must not see in listings of one backend: the reserved location, and tombstones.
+
+Merged listings hide both themselves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
+from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Request, Response
+from foodco_storage.layers.listed_tombstones import tombstones_among, without_ghosts
 
 _CURRENT = ("Contents", "CommonPrefixes")
 _VERSIONS = ("Versions", "DeleteMarkers", "CommonPrefixes")
@@ -17,14 +22,19 @@ _Following = Callable[[Request, Response], Request | None]
 
 
 class HiddenReserved:
-    """Takes what lies under the reserved prefix out of every page, and fills the page up from behind it.
+    """Takes what lies under the reserved prefix, and tombstones, out of every page, and fills the page up from behind it.
 
     So code that asks for one key (`MaxKeys=1`) to see whether a prefix is empty gets the first of the others, and a paginator
     of `ListObjects` always has a last key to go on from. Pages in which nothing is hidden cost no request more.
+
+    Args:
+        reserved_prefix: keys that start with it are the library's own.
+        tombstones: the backend, where some of its objects say that their key was deleted; else None.
     """
 
-    def __init__(self, reserved_prefix: str) -> None:
+    def __init__(self, reserved_prefix: str, tombstones: Place | None = None) -> None:
         self._reserved = reserved_prefix
+        self._tombstones = tombstones
 
     def list_objects_v2(self, request: Request, below: Below) -> Flow:
         """List without the reserved location."""
@@ -43,10 +53,11 @@ class HiddenReserved:
 
     def _list(self, request: Request, below: Below, names: tuple[str, ...], following: _Following) -> Flow:
         response: Response = yield from below(request)
-        missing = self._hidden(request, response, names)
+        shown = yield from self._shown(request, response, names)
+        missing = _count(response, names) - _count(shown, names)
         if not missing:
             return response
-        page, shown, hidden, asked = response, self._shown(request, response, names), missing, request
+        page, hidden, asked = response, missing, request
         while hidden and missing > 0 and page.get("IsTruncated"):
             # Never for more than are missing: no page is longer than was asked for.
             ask = following(request, page)
@@ -55,28 +66,42 @@ class HiddenReserved:
                 break
             asked = ask
             page = yield from below(ask.with_params(MaxKeys=missing))
-            hidden = self._hidden(request, page, names)
-            missing -= _count(page, names) - hidden
-            for name, items in self._shown(request, page, names).items():
+            more = yield from self._shown(request, page, names)
+            hidden = _count(page, names) - _count(more, names)
+            missing -= _count(more, names)
+            for name, items in more.items():
                 shown[name] += items
         filled = {name: value for name, value in response.items() if name not in (*names, *_WHERE_TO_GO_ON)}
         filled |= {name: items for name, items in shown.items() if items}
         return filled | {name: page[name] for name in _WHERE_TO_GO_ON if name in page}
 
-    def _hidden(self, request: Request, response: Response, names: tuple[str, ...]) -> int:
-        return sum(self._is_reserved(request, item) for name in names for item in response.get(name, ()))
-
-    def _shown(self, request: Request, response: Response, names: tuple[str, ...]) -> dict[str, list[Any]]:
-        return {
-            name: [item for item in response.get(name, ()) if not self._is_reserved(request, item)] for name in names
-        }
+    def _shown(
+        self, request: Request, page: Response, names: tuple[str, ...]
+    ) -> Generator[Any, Any, dict[str, list[Any]]]:
+        shown = {name: [item for item in page.get(name, ()) if not self._is_reserved(request, item)] for name in names}
+        if self._tombstones is None:
+            return shown
+        for name in names:
+            if name == "CommonPrefixes":
+                prefixes = [_decoded(request, item["Prefix"]) for item in shown[name]]
+                alive = yield from without_ghosts(self._tombstones, request, prefixes, (self._reserved,))
+                shown[name] = [item for item in shown[name] if _decoded(request, item["Prefix"]) in alive]
+            elif name != "DeleteMarkers":
+                items = [{**item, "Key": _decoded(request, item["Key"])} for item in shown[name]]
+                dead = yield from tombstones_among(self._tombstones, request, items)
+                shown[name] = [
+                    item
+                    for item, decoded in zip(shown[name], items, strict=True)
+                    if (decoded["Key"], str(item.get("VersionId", ""))) not in dead
+                ]
+        return shown
 
     def _is_reserved(self, request: Request, item: Mapping[str, Any]) -> bool:
         name: str = item["Key"] if "Key" in item else item["Prefix"]
         return _decoded(request, name).startswith(self._reserved)
 
 
-def _count(response: Response, names: tuple[str, ...]) -> int:
+def _count(response: Mapping[str, Any], names: tuple[str, ...]) -> int:
     return sum(len(response.get(name, ())) for name in names)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -39,6 +39,7 @@ class Side:
         others: the prefixes under it that belong to other routes.
         hidden: prefixes that callers must not see (the reserved location).
         keeps: whether keys may come to this side while a listing goes on; such a side is asked for every page.
+        has_tombstones: whether some of its keys say that they were deleted.
     """
 
     place: Place
@@ -46,6 +47,7 @@ class Side:
     others: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     keeps: bool = True
+    has_tombstones: bool = False
 
     def shows(self, entry: Entry) -> bool:
         """Whether a key or common prefix is this side's to show."""
@@ -121,11 +123,14 @@ def past(entry: Entry) -> str:
     return entry.name + LAST_CHARACTER if entry.is_prefix else entry.name
 
 
-def merge(pages: Iterable[tuple[Side, list[Entry]]], until: str | None) -> list[Entry]:
-    """The entries of all sides up to `until`, each name once; of two sides that hold a name the earlier one wins."""
+def merge(pages: Iterable[tuple[Side, list[Entry]]], until: str | None, dead: Collection[str] = ()) -> list[Entry]:
+    """The entries of all sides up to `until`, each name once; of two sides that hold a name the earlier one wins.
+
+    A dead name, a tombstone's or that of a folder of them, hides that name on the other sides too.
+    """
     merged: dict[str, Entry] = {}
     for side, entries in pages:
         for entry in entries:
             if (until is None or entry.name <= until) and side.shows(entry):
                 merged.setdefault(entry.name, entry)
-    return sorted(merged.values(), key=_name)
+    return sorted((entry for entry in merged.values() if entry.name not in dead), key=_name)

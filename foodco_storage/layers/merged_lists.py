@@ -7,7 +7,7 @@ DESIGN section 6, rule 11. Both versions of the operation; paging by one opaque 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -15,6 +15,7 @@ from foodco_storage.flows.effects import Call
 from foodco_storage.flows.outcomes import BackendError
 from foodco_storage.flows.request import Below, Flow, Request, Response
 from foodco_storage.flows.s3_errors import refused, rejected
+from foodco_storage.layers.listed_tombstones import tombstones_among, without_ghosts
 from foodco_storage.layers.listing import LAST_CHARACTER, Entry, Position, Side, entries_of, merge, past
 from foodco_storage.layers.storage_metadata import note
 
@@ -36,10 +37,17 @@ class Page:
 
 @dataclass(slots=True)
 class Round:
-    """One page of every side: by the side's number, first side first; and the numbers of those that end with it."""
+    """One page of every side.
+
+    Args:
+        pages: by the side's number, first side first.
+        ended: the numbers of those that end with it.
+        dead: names that tombstones stand for.
+    """
 
     pages: dict[int, tuple[Response, list[Entry]]]
     ended: set[int]
+    dead: set[str] = field(default_factory=set)
 
 
 class MergedLists:
@@ -127,7 +135,8 @@ class MergedLists:
             if number not in asked.ended
         ]
         until = min(open_ends, default=None)
-        merged = merge(((self._sides[number], entries) for number, (_, entries) in asked.pages.items()), until)
+        pages = ((self._sides[number], entries) for number, (_, entries) in asked.pages.items())
+        merged = merge(pages, until, asked.dead)
         taken = merged[:wanted]
         if len(taken) < len(merged):
             # Some of what the sides told is left over; the next page asks them for it again.
@@ -165,7 +174,21 @@ class MergedLists:
             if not answer["IsTruncated"] or not entries or side.ends_with(entries[-1].name):
                 ended.add(number)
             pages[number] = (answer, entries)
-        return Round(dict(sorted(pages.items())), ended)
+        return Round(dict(sorted(pages.items())), ended, (yield from self._dead(ask, pages)))
+
+    def _dead(self, ask: Request, pages: dict[int, tuple[Response, list[Entry]]]) -> Generator[Any, Any, set[str]]:
+        """Keys that were deleted, and common prefixes with nothing but such keys behind them."""
+        dead: set[str] = set()
+        for number, (_, entries) in pages.items():
+            side = self._sides[number]
+            if not side.has_tombstones:
+                continue
+            keys = [entry.answer for entry in entries if not entry.is_prefix]
+            dead |= {key for key, _ in (yield from tombstones_among(side.place, ask, keys))}
+            elsewhere = {entry.name for other, (_, found) in pages.items() if other != number for entry in found}
+            alone = [entry.name for entry in entries if entry.is_prefix and entry.name not in elsewhere]
+            dead |= set(alone) - (yield from without_ghosts(side.place, ask, alone, side.hidden))
+        return dead
 
 
 def _check_types(request: Request, below: Below) -> Generator[Any, Any, None]:

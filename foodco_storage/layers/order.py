@@ -11,40 +11,92 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from foodco_storage.flows.effects import Call
+from foodco_storage.flows.effects import sent
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Request
 from foodco_storage.layers.conditional_writes import ConditionalWrites
 from foodco_storage.layers.copies import Copies, Locate
+from foodco_storage.layers.deletes import Deletes
 from foodco_storage.layers.fallback_reads import FallbackReads
 from foodco_storage.layers.hidden_reserved import HiddenReserved
 from foodco_storage.layers.listing import Side
 from foodco_storage.layers.merged_lists import MergedLists
+from foodco_storage.layers.mirror import Mirror
 from foodco_storage.layers.object_attributes import ObjectAttributes
 from foodco_storage.layers.object_metadata_writes import ObjectMetadataWrites
+from foodco_storage.layers.promote import Promotes
 from foodco_storage.layers.refused_deletes import RefusedDeletes
 from foodco_storage.layers.route import Route
 from foodco_storage.layers.storage_metadata import note
+from foodco_storage.layers.uploads import Uploads
+from foodco_storage.layers.writes import Writes
 from foodco_storage.operations import python_name
 
 
 def layers_of(route: Route, locate: Locate) -> list[Any]:
     """The layers of a route, top first."""
-    coexistence: list[Any]
-    if route.fallbacks:
-        conditions = ConditionalWrites(route.primary, route.fallbacks)
-        coexistence = [
-            ObjectAttributes(route.primary),
-            FallbackReads(route.primary, route.fallbacks, read_when_primary_down=route.read_when_primary_down),
-            MergedLists(sides_of([route], "")),
-            Copies(route.primary, locate, conditions),
-            conditions,
-            ObjectMetadataWrites(route.primary, route.fallbacks),
-            RefusedDeletes(route.primary, route.fallbacks),
+    if route.phase in {"backfill", "cutover", "drain"}:
+        coexistence = _on_the_move(route, locate)
+    elif route.phase is not None:
+        coexistence = _before_or_after(route, locate)
+    elif route.fallbacks:
+        coexistence = _reading_through(route, locate)
+    else:
+        coexistence = [Copies(route.authority, locate)]
+    return [HiddenReserved(route.reserved_prefix, _lists_alone(route)), *coexistence]
+
+
+def _lists_alone(route: Route) -> Place | None:
+    """The only place that is listed, where it may hold tombstones."""
+    return route.authority if route.may_hold_tombstones and not route.fallbacks else None
+
+
+def _reading_through(route: Route, locate: Locate) -> list[Any]:
+    """A route with fallbacks that does not migrate: it reads from them, and never writes or deletes there."""
+    conditions = ConditionalWrites(route)
+    return [
+        ObjectAttributes(route.authority),
+        FallbackReads(route),
+        MergedLists(sides_of([route], "")),
+        Copies(route.authority, locate, conditions),
+        Writes(route, conditions),
+        ObjectMetadataWrites(route),
+        RefusedDeletes(route.authority, route.fallbacks),
+    ]
+
+
+def _before_or_after(route: Route, locate: Locate) -> list[Any]:
+    """One side is everything, but may hold what the migration left on it: marks, and on the primary tombstones."""
+    conditions = ConditionalWrites(route)
+    layers: list[Any] = [FallbackReads(route)]
+    if route.may_hold_tombstones:
+        layers += [
+            ObjectAttributes(route.authority),
+            Copies(route.authority, locate, conditions),
+            Writes(route, conditions),
+            ObjectMetadataWrites(route),
         ]
     else:
-        coexistence = [Copies(route.primary, locate)]
-    return [HiddenReserved(route.reserved_prefix), *coexistence]
+        layers.append(Copies(route.authority, locate))
+    return layers
+
+
+def _on_the_move(route: Route, locate: Locate) -> list[Any]:
+    """Two sides, of which one decides and the other follows."""
+    conditions = ConditionalWrites(route)
+    writes = Mirror(route, follows=route.mirrors_writes)
+    promotes = Promotes(route) if route.fallbacks else None
+    uploads = Uploads(route, conditions, writes)
+    return [
+        ObjectAttributes(route.authority),
+        FallbackReads(route, promotes),
+        *([MergedLists(sides_of([route], ""))] if route.fallbacks else []),
+        Copies(route.authority, locate, conditions, writes, uploads),
+        uploads,
+        Writes(route, conditions, writes),
+        ObjectMetadataWrites(route, writes, promotes),
+        Deletes(route, Mirror(route, follows=route.mirrors_deletes)),
+    ]
 
 
 def sides_of(routes: Sequence[Route], prefix: str) -> list[Side]:
@@ -54,8 +106,18 @@ def sides_of(routes: Sequence[Route], prefix: str) -> list[Side]:
     for route in routes:
         others = tuple(p for p in prefixes if p != route.prefix and p.startswith(route.prefix))
         own = route.prefix if len(route.prefix) > len(prefix) else ""
-        for number, place in enumerate(route.places):
-            sides.append(Side(place, own, others, (route.reserved_prefix,), keeps=number == 0))
+        for number, place in enumerate((route.authority, *route.fallbacks)):
+            is_authority = number == 0
+            sides.append(
+                Side(
+                    place,
+                    own,
+                    others,
+                    (route.reserved_prefix,),
+                    keeps=is_authority,
+                    has_tombstones=is_authority and route.may_hold_tombstones,
+                )
+            )
     return sides
 
 
@@ -77,4 +139,4 @@ def _through(method: Any, below: Below, request: Request) -> Flow:
 
 
 def _call(place: Place, request: Request) -> Flow:
-    return note((yield Call(place, request)), backend=place.backend)
+    return note((yield from sent(place, request)), backend=place.backend)

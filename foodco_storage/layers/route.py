@@ -1,10 +1,44 @@
-"""A route as the layers see it: the configuration's names resolved to places."""
+"""A route as the layers see it: the configuration's names resolved to places, its phase applied."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+from foodco_storage.flows.effects import Gate
+from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.place import RESERVED_PREFIX, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Mirroring:
+    """How the side that is not the authority follows.
+
+    Args:
+        mode: `sync`, before the write is acknowledged; `async`, after it; `off`, not at all.
+        required: whether a write that could not be mirrored is an error, although the authority has taken it.
+    """
+
+    mode: str = "sync"
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Promoting:
+    """How what only the source holds is copied to the primary when it is read.
+
+    Args:
+        enabled: whether it is.
+        background: let readers go on at once.
+        max_object_bytes: larger objects stay.
+        deadline_seconds: work that can't be begun until then is dropped.
+    """
+
+    enabled: bool = True
+    background: bool = True
+    max_object_bytes: int = 5 * 1024**3
+    deadline_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,23 +47,105 @@ class Route:
 
     Args:
         name: the route's name in the configuration.
-        primary: who is asked first, and written.
-        fallbacks: who is asked when the primary does not hold a key, in order.
+        authority: who decides what a key holds: asked first, and written.
+        fallbacks: who is asked when the authority does not hold a key, in order.
         prefix: the keys that the route speaks for start with it.
         reserved_prefix: where the primary holds the library's own objects.
-        read_when_primary_down: whether reads fall back from a primary that could not answer.
+        read_when_primary_down: whether reads fall back from an authority that could not answer.
         presign: who a presigned GET is signed for: "authority", or the "holder" of the object.
+        phase: where the migration stands; None for a route that does not migrate.
+        other: the side that follows the authority's writes, or loses what it deletes; None where nothing follows.
+        mirroring: how it follows.
+        promoting: how objects come over when they are read.
+        identity: which stores and buckets the route joins, whatever it is called.
+        gate: lets writes through while the phase stands still; None where the configuration says the phase.
     """
 
     name: str
-    primary: Place
+    authority: Place
     fallbacks: tuple[Place, ...] = ()
     prefix: str = ""
     reserved_prefix: str = RESERVED_PREFIX
     read_when_primary_down: bool = False
     presign: str = "authority"
+    phase: str | None = None
+    other: Place | None = None
+    mirroring: Mirroring = field(default_factory=Mirroring)
+    promoting: Promoting = field(default_factory=Promoting)
+    identity: str = ""
+    gate: Gate | None = field(default=None, compare=False)
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """Everyone that a read may ask, in order."""
-        return (self.primary, *self.fallbacks)
+        """Everyone that a read asks, in order.
+
+        In drain the authority once more at the end: a key can move between the first two looks (DESIGN 6, rule 4).
+        """
+        again = (self.authority,) if self.phase == "drain" else ()
+        return (self.authority, *self.fallbacks, *again)
+
+    @property
+    def marks_deletes(self) -> bool:
+        """Whether a delete leaves a tombstone on the authority, since a fallback may hold the key."""
+        return self.phase in {"cutover", "drain"}
+
+    @property
+    def may_hold_marks(self) -> bool:
+        """Whether the library may have left its marks on what the authority holds."""
+        return self.phase is not None
+
+    @property
+    def may_hold_tombstones(self) -> bool:
+        """Whether keys of the authority may be tombstones."""
+        return self.phase in {"cutover", "drain", "target"}
+
+    @property
+    def mirrors_writes(self) -> bool:
+        """Whether the other side follows what is written."""
+        return self.phase in {"backfill", "cutover"} and self.mirroring.mode != "off"
+
+    @property
+    def mirrors_deletes(self) -> bool:
+        """Whether the other side follows what is deleted; in drain that is all it follows."""
+        return self.mirrors_writes or self.phase == "drain"
+
+    def now(self) -> Route:
+        """The route as it is now (see `Moving`)."""
+        return self
+
+    def entry(self, params: dict[str, Any], *, tags: bool = False) -> Entry:
+        """The journal's entry for the key that a request is about."""
+        return Entry(self.name, self.identity, str(params["Bucket"]), str(params["Key"]), tags)
+
+
+class Held(Protocol):
+    """Who knows the phase of a route that an operator moves."""
+
+    @property
+    def phase(self) -> str:
+        """The phase to read by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """A route whose phase moves while it is in use.
+
+    Args:
+        name: the route's name in the configuration.
+        prefix: the keys that the route speaks for start with it.
+        phases: the route as it is in each phase.
+        held: tells the phase.
+    """
+
+    name: str
+    prefix: str
+    phases: Mapping[str, Route]
+    held: Held = field(compare=False)
+
+    def now(self) -> Route:
+        """The route as it is now.
+
+        Raises:
+            botocore.exceptions.ClientError: nobody can say which phase it is in.
+        """
+        return self.phases[self.held.phase]

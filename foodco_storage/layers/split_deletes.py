@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from foodco_storage.flows.effects import Call
+from foodco_storage.flows.effects import sent
 from foodco_storage.flows.request import Below, Flow, Request, Response
 from foodco_storage.layers.refused_deletes import RefusedDeletes
 from foodco_storage.layers.route import Route
@@ -13,14 +13,16 @@ from foodco_storage.layers.storage_metadata import note
 
 
 class SplitDeletes:
-    """Sends each key to the primary of its route; all or nothing where one of the routes refuses deletes.
+    """Gives each route its keys; all or nothing where one of the routes refuses deletes.
 
     Args:
         route_of: the route of a key.
+        flow_of: the flow of DeleteObjects on a route; None where it goes to the authority as it is.
     """
 
-    def __init__(self, route_of: Callable[[str], Route]) -> None:
+    def __init__(self, route_of: Callable[[str], Route], flow_of: Callable[[Route], Below | None]) -> None:
         self._route_of = route_of
+        self._flow_of = flow_of
 
     def delete_objects(self, request: Request, below: Below) -> Flow:
         """Delete up to 1000 keys."""
@@ -36,14 +38,15 @@ class SplitDeletes:
             route = self._route_of(str(item["Key"]))
             groups.setdefault(route.name, (route, []))[1].append(item)
         for route, _ in groups.values():
-            if route.fallbacks:
-                yield from RefusedDeletes(route.primary, route.fallbacks).delete_objects(request, below)
+            if route.fallbacks and route.phase is None:
+                yield from RefusedDeletes(route.authority, route.fallbacks).delete_objects(request, below)
         merged: Response = {}
         for route, items in groups.values():
             part = request.with_params(Delete={**delete, "Objects": items})
-            response: Response = yield Call(route.primary, part)
+            flow = self._flow_of(route)
+            response: Response = yield from (flow(part) if flow is not None else sent(route.authority, part))
             if not merged:
-                merged = note(response, backend=route.primary.backend)
+                merged = note(response, backend=route.authority.backend)
                 continue
             for name in ("Deleted", "Errors"):
                 if name in response:

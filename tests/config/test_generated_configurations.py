@@ -18,12 +18,15 @@ from foodco_storage.config import (
     Capabilities,
     Configuration,
     Default,
+    Mirror,
+    Promote,
     Route,
     Secret,
     check,
     json_schema,
     load,
 )
+from foodco_storage.config.byte_size import ByteSize
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,5}", fullmatch=True).filter(lambda name: name != "caller")
 BUCKETS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{2,8}", fullmatch=True)
@@ -77,13 +80,20 @@ def routes(draw: st.DrawFn, name: str, known: list[str]) -> Route:
         theirs = draw(st.dictionaries(st.sampled_from(places), BUCKETS))
     elif draw(st.booleans()):
         bucket = [bucket, f"{name}.*"]
+    phases: list[str | None] = [None]
+    if len(places) <= 2:
+        phases += ["target", "source"] if places[1:] else ["target"]
+        if places[1:] and "caller" not in places:
+            phases += ["backfill", "cutover", "drain"]
     return Route(
         bucket=bucket,
         primary=places[0],
         fallbacks=places[1:],
         prefix=draw(st.just("") | TEXTS),
         buckets=theirs,
-        phase=draw(st.sampled_from([None, "target", "source"] if places[1:] else [None, "target"])),
+        phase=draw(st.sampled_from(phases)),
+        promote=Promote(enabled=draw(st.booleans()), max_object_bytes=draw(st.integers(1, 2**60).map(ByteSize))),
+        mirror=Mirror(mode=draw(st.sampled_from(["sync", "async", "off"])), required=draw(st.booleans())),
         presign=draw(st.sampled_from([None, "authority", "holder"])),
         read_when_primary_down=draw(st.booleans()),
         reserved_prefix=draw(st.sampled_from([".foodco-storage/", "é/x/"])),

@@ -126,16 +126,58 @@ ROUTES = [
     ({"phase": "source", "fallbacks": []}, "fallbacks: is empty, but phase 'source' needs the source of the migration"),
     ({"reserved_prefix": "x"}, "reserved_prefix: must end with '/', and not begin with it, as in '.foodco-storage/'"),
     ({"reserved_prefix": ""}, "reserved_prefix: must end with '/', and not begin with it, as in '.foodco-storage/'"),
-    ({"promote": {}}, f"promote: on-demand migration: {NOT_YET}; leave the table out"),
-    ({"mirror": {}}, f"mirror: mirrored writes: {NOT_YET}; leave the table out"),
+    (
+        {"promote": {"max_object_bytes": "many"}},
+        "promote.max_object_bytes: expected a number of bytes or a size such as '64MiB'",
+    ),
+    ({"promote": {"max_object_bytes": 0}}, "promote.max_object_bytes: expected a size above 0"),
+    (
+        {"promote": {"max_object_bytes": True}},
+        "promote.max_object_bytes: expected a number of bytes or a size such as '64MiB', got bool",
+    ),
+    ({"mirror": {"mode": "sinc"}}, "mirror.mode: 'sinc' is none of 'sync', 'async', 'off'; did you mean 'sync'?"),
+    ({"mirror": {"required": 1}}, "mirror.required: expected `bool`, got `int`"),
+    (
+        {"control": {"enabled": True, "lease_seconds": 3}},
+        "control.lease_seconds: must be at least twice refresh_seconds",
+    ),
+    (
+        {"control": {"enabled": True}, "phase": "cutover"},
+        (
+            "phase: is the control object's to say while control.enabled is true; leave it out (`foodco-storage phase "
+            "init` makes the control object)"
+        ),
+    ),
+    (
+        {"control": {"enabled": True}, "fallbacks": []},
+        "fallbacks: is empty, but a phase held by the control object needs the source of the migration",
+    ),
     ({"cache": {}}, f"cache: the local cache: {NOT_YET}; leave the table out"),
     ({"compression": {}}, f"compression: compression: {NOT_YET}; leave the table out"),
     *(
         (
-            {"phase": phase},
-            f"phase: {phase!r} is {NOT_YET}; leave phase out to read through from the fallbacks, or use 'source' or 'target'",
+            {"phase": phase, "fallbacks": []},
+            f"fallbacks: is empty, but phase {phase!r} needs the source of the migration",
         )
         for phase in ("backfill", "cutover", "drain")
+    ),
+    (
+        {"phase": "cutover", "fallbacks": ["aws", "caller"]},
+        "fallbacks: names 2 backends, but phase 'cutover' moves from one source",
+    ),
+    (
+        {"phase": "cutover", "primary": "caller"},
+        (
+            "primary: 'caller' can't take part in phase 'cutover': its writes are finished by whoever finds them in the "
+            "journal, and so need a backend of the configuration"
+        ),
+    ),
+    (
+        {"phase": "drain", "fallbacks": ["caller"]},
+        (
+            "fallbacks[0]: 'caller' can't take part in phase 'drain': its writes are finished by whoever finds them in the "
+            "journal, and so need a backend of the configuration"
+        ),
     ),
 ]
 
@@ -154,7 +196,7 @@ DOCUMENTS = [
     ),
     (with_changes(default__backend="cep"), "default.backend: no backend 'cep'; did you mean 'ceph'?"),
     (with_changes(cache={}), f"cache: the local cache: {NOT_YET}; leave the table out"),
-    (with_changes(journal={}), f"journal: the journal of mirrored writes: {NOT_YET}; leave the table out"),
+    (with_changes(journal={"max_entries": 0}), "journal.max_entries: expected `int` >= 1"),
     (with_changes(route={}), "route: unknown key; did you mean 'routes'?"),
     (with_changes(backends=[]), "backends: must be a table, not an array"),
     (with_changes(**{"backends__a b": {}}), "backends.\"a b\": a name is made of letters, digits, '-' and '_'"),
@@ -202,6 +244,10 @@ FINE = [
     with_changes(routes__images__primary="caller"),
     with_changes(default__backend="caller"),
     with_changes(routes__images__phase="source"),
+    with_changes(routes__images__phase="backfill", routes__images__mirror={"mode": "async", "required": True}),
+    with_changes(routes__images__phase="cutover", routes__images__promote={"max_object_bytes": "1.5 GiB"}),
+    with_changes(routes__images__phase="drain", journal={"directory": "/var/lib/journal", "max_entries": 10}),
+    with_changes(routes__images__control={"enabled": True, "lease_seconds": 20}),
     with_changes(routes__images__phase="target", routes__images__fallbacks=[]),
     with_changes(routes__images__bucket="*"),
     with_changes(routes__images__bucket="Under_score.dots"),
@@ -243,7 +289,7 @@ def test_all_mistakes_are_told_together():
             "routes.images.bucket: expected `str | array`, got `int`",
             "routes.images.primary: no backend 'cepf'; did you mean 'ceph'?",
             "routes.images.fallbacks[1]: 'aws' stands there twice",
-            f"routes.images.phase: 'drain' is {NOT_YET}; leave phase out to read through from the fallbacks, or use 'source' or 'target'",
+            "routes.images.fallbacks: names 2 backends, but phase 'drain' moves from one source",
             "routes.empty.bucket: is missing, and has no default",
             "routes.empty.primary: is missing, and has no default",
             "default.backend: refers to ${NOT_SET}, which is not set in the environment",

@@ -28,10 +28,10 @@ class World:
         self.layers = layers_of(self.route, self._locate)
 
     def _locate(self, bucket: str, key: str) -> Any:
-        return self.route.places if bucket == "b" else (Place("p"),)
+        return self.route if bucket == "b" else Route("other", Place("p"))
 
     def flow(self, operation: str, **params: Any) -> Any:
-        flow = flow_through(self.layers, operation, self.route.primary)
+        flow = flow_through(self.layers, operation, self.route.authority)
         assert flow is not None
         return flow(Request(operation, {"Bucket": "b", **params}))
 

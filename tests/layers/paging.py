@@ -12,7 +12,7 @@ from foodco_storage.layers.route import Route
 
 
 def flow_of(operation: str, route: Route) -> Below:
-    flow = flow_through(layers_of(route, lambda *_: route.places), operation, route.primary)
+    flow = flow_through(layers_of(route, lambda *_: route), operation, route.authority)
     assert flow is not None
     return flow
 

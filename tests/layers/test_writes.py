@@ -139,7 +139,7 @@ def test_of_several_routes_each_gets_its_own_deletes(sequence: type) -> None:
     delete = {"Objects": sequence([{"Key": "k"}, {"Key": "thumbs/k"}])}
 
     def run(routes: dict[str, Route]) -> Any:
-        layer = SplitDeletes(lambda key: routes["thumbs/" if key.startswith("thumbs/") else ""])
+        layer = SplitDeletes(lambda key: routes["thumbs/" if key.startswith("thumbs/") else ""], lambda _: None)
         flow = flow_through([layer], "DeleteObjects", Place("p"))
         assert flow is not None
         request = Request("DeleteObjects", {"Bucket": "b", "Delete": delete})

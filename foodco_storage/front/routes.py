@@ -1,0 +1,96 @@
+"""A configured route, and what it is in a phase of its migration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from foodco_storage.config import Backend
+from foodco_storage.config import Route as ConfiguredRoute
+from foodco_storage.flows.effects import Gate
+from foodco_storage.flows.place import Place
+from foodco_storage.layers.route import Mirroring, Promoting, Route
+
+PHASES = ("source", "backfill", "cutover", "drain", "target")
+
+_WILDCARDS = frozenset("*?[")
+
+
+def route_in_phase(
+    name: str, route: ConfiguredRoute, phase: str | None, backends: Mapping[str, Backend], gate: Gate | None = None
+) -> Route:
+    """A configured route with a phase applied: who decides, who is read after, who follows.
+
+    Args:
+        name: the route's name.
+        route: its configuration.
+        phase: where its migration stands; None for a route that does not migrate.
+        backends: the configuration's, by name.
+        gate: lets writes through, where the phase may move.
+    """
+    primary, fallbacks = _place(route.primary, route), tuple(_place(fallback, route) for fallback in route.fallbacks)
+    authority, read_after, other = primary, fallbacks, None
+    if phase in {"source", "backfill"}:
+        # The primary takes no part in reads yet.
+        authority, read_after = fallbacks[0], ()
+        other = primary if phase == "backfill" else None
+    elif phase in {"cutover", "drain"}:
+        other = fallbacks[0]
+    elif phase == "target":
+        read_after = ()
+    return Route(
+        name=name,
+        authority=authority,
+        fallbacks=read_after,
+        prefix=route.prefix,
+        reserved_prefix=route.reserved_prefix,
+        read_when_primary_down=route.read_when_primary_down,
+        presign=route.presign or ("holder" if read_after else "authority"),
+        phase=phase,
+        other=other,
+        mirroring=Mirroring(route.mirror.mode, route.mirror.required),
+        promoting=Promoting(
+            enabled=route.promote.enabled,
+            background=route.promote.background,
+            max_object_bytes=route.promote.max_object_bytes,
+            deadline_seconds=route.promote.deadline_seconds,
+        ),
+        identity="" if phase is None else identity(name, route, backends, authority.backend),
+        gate=gate,
+    )
+
+
+def identity(name: str, route: ConfiguredRoute, backends: Mapping[str, Backend], authority: str) -> str:
+    """Which stores and buckets a route joins, and who of them decides: what an entry of the journal is good for.
+
+    Another configuration may have a route of the same name over other stores, and share the journal's directory. An entry
+    made under one authority must never be brought up to date under another: the newer side would be overwritten.
+    """
+    return f"{stores(name, route, backends)}:{authority}"
+
+
+def stores(name: str, route: ConfiguredRoute, backends: Mapping[str, Backend]) -> str:
+    """Which stores and buckets a route joins, as a short digest."""
+    joined = [[name, route.prefix, sorted(patterns(route))]]
+    for backend in (route.primary, *route.fallbacks):
+        settings = backends.get(backend)
+        where = [settings.endpoint_url, settings.region, settings.profile] if settings is not None else [None] * 3
+        joined.append([backend, str(where), [route.buckets.get(backend, "")]])
+    return hashlib.sha256(json.dumps(joined).encode()).hexdigest()[:16]
+
+
+def patterns(route: ConfiguredRoute) -> Sequence[str]:
+    """The bucket names, or patterns of them, of a route."""
+    return (route.bucket,) if isinstance(route.bucket, str) else tuple(route.bucket)
+
+
+def specificity(pattern: str) -> tuple[bool, int]:
+    """A bucket's own name before a pattern, a longer pattern before a shorter one."""
+    return not _WILDCARDS & set(pattern), len(pattern.strip("*"))
+
+
+def _place(backend: str, route: ConfiguredRoute) -> Place:
+    theirs = route.buckets.get(backend)
+    renamed = dict.fromkeys(patterns(route), theirs) if theirs is not None else {}
+    return Place(backend, renamed, route.reserved_prefix)

@@ -1,0 +1,218 @@
+"""Deletes on routes that migrate: nothing deleted comes back (DESIGN 6, rule 2).
+
+While the primary is the authority and the source may hold the key, a delete writes a tombstone: a plain delete, in whatever
+order, would let a promote that is under way bring the key back. While the source is the authority it deletes there, and the
+tombstone keeps what may lie on the primary out of sight for later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from functools import partial
+from typing import Any
+
+from foodco_storage.flows.conditions import matches
+from foodco_storage.flows.effects import Able, Call, Count, Enter, Gather, sent
+from foodco_storage.flows.marks import tombstone
+from foodco_storage.flows.outcomes import BackendError, Rejected
+from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
+from foodco_storage.flows.s3_errors import precondition_failed, refused, rejected
+from foodco_storage.layers.mirror import Mirror
+from foodco_storage.layers.route import Route
+from foodco_storage.layers.sight import find
+from foodco_storage.layers.storage_metadata import note
+
+_NO_CONTENT = 204
+_TO_THE_TOMBSTONE = ("ExpectedBucketOwner", "RequestPayer")
+
+
+class Deletes:
+    """Deletes objects of one route.
+
+    Args:
+        route: in backfill, cutover or drain.
+        mirror: lets the other side follow.
+    """
+
+    def __init__(self, route: Route, mirror: Mirror) -> None:
+        self._route = route
+        self._authority = route.authority
+        self._mirror = mirror
+
+    def delete_object(self, request: Request, below: Below) -> Flow:
+        """Delete one object, or one version of it where the source is the authority."""
+        which: Parameters = {name: request.params[name] for name in ("Bucket", "Key") if name in request.params}
+        direct = partial(self._mirror.direct_delete, which)
+        response = yield from self._mirror.around(request, self._take_away(request), direct)
+        return note(response, backend=self._authority.backend)
+
+    def delete_objects(self, request: Request, below: Below) -> Flow:
+        """Delete up to 1000 keys at once."""
+        objects = _listed(request)
+        if objects is None:
+            # Not of the form that botocore takes: it says so better than we could.
+            return (yield from below(request))
+        response = yield from self._delete_each(request, objects)
+        return note(response, backend=self._authority.backend)
+
+    def rename_object(self, request: Request, below: Below) -> Flow:
+        """Refuse: it deletes its source without a tombstone."""
+        yield from ()
+        raise refused(request, "a rename would let the source's copy show again under the old name; copy, then delete")
+
+    def delete_bucket(self, request: Request, below: Below) -> Flow:
+        """Refuse: the bucket holds tombstones, or the other side of what it holds."""
+        yield from ()
+        raise refused(request, f"the bucket takes part in a migration (phase {self._route.phase!r}); end that first")
+
+    def _take_away(self, request: Request) -> Flow:
+        """Delete on the authority."""
+        if not self._route.marks_deletes:
+            return (yield from sent(self._authority, request))
+        params = request.params
+        if params.get("VersionId", "null") != "null":
+            raise refused(
+                request,
+                "deleting one version on the primary could let the source's copy show again; delete the key, or the version "
+                "when the migration has ended",
+            )
+        ask = tombstone(params["Bucket"], params["Key"], **{k: params[k] for k in _TO_THE_TOMBSTONE if k in params})
+        if isinstance(params.get("IfMatch"), str):
+            ask = yield from self._only_if_match(request, ask)
+        response: Response = yield Call(
+            self._authority, ask, once="IfMatch" in ask.params or "IfNoneMatch" in ask.params
+        )
+        yield Count("tombstones", self._route.name)
+        return _as_of_a_delete(response)
+
+    def _only_if_match(self, request: Request, ask: Request) -> Generator[Any, Any, Request]:
+        """The tombstone's PUT, tied to the object that the caller's condition names."""
+        if not (yield Able(self._authority, request.params["Bucket"], "put_if_match")):
+            raise refused(
+                request, f"the backend {self._authority.backend!r} can't delete under a condition (put_if_match)"
+            )
+        found = yield from find(self._route.places, request)
+        if found is None or found.is_deleted:
+            raise rejected(request, "NoSuchKey", 404, "The specified key does not exist.")
+        if not matches(request.params["IfMatch"], found.etags):
+            raise precondition_failed(request, "If-Match")
+        if found.place.backend != self._authority.backend:
+            return ask.with_params(IfNoneMatch="*")
+        etag = found.head["ETag"]
+        quoted = yield Able(self._authority, request.params["Bucket"], "put_if_match_quoted")
+        return ask.with_params(IfMatch=etag if quoted else etag.strip('"'))
+
+    def _delete_each(self, request: Request, objects: Sequence[Parameters]) -> Flow:
+        """Each key by itself on the authority, the other side by one request."""
+        requests = [_single(request, item) for item in objects]
+        keys = [{"Bucket": one.params["Bucket"], "Key": one.params["Key"]} for one in requests]
+        numbers: Sequence[int] = ()
+        if self._mirror.follows:
+            numbers = yield Enter([self._route.entry(which) for which in keys])
+        results = yield from self._take_each_away(request, requests)
+        response = _answer(request, objects, results)
+        if not self._mirror.follows:
+            return response
+        done = []
+        for number, which, result in zip(numbers, keys, results, strict=True):
+            if isinstance(result, Exception):
+                yield from self._mirror.not_written([number], result)
+            else:
+                done.append((number, which))
+        deleted = [which for _, which in done]
+        gone = yield from self._tell_other(request, deleted)
+        pending = yield from self._mirror.follow_deletes(deleted, [number for number, _ in done], gone)
+        return note(response, mirror="pending") if pending else response
+
+    def _tell_other(self, request: Request, keys: Sequence[Parameters]) -> Generator[Any, Any, set[str]]:
+        """Delete on the source by one request in place of a thousand; which keys that has reached."""
+        route = self._route
+        if not keys or route.other is None or not route.marks_deletes or route.mirroring.mode != "sync":
+            return set()
+        objects = [{"Key": which["Key"]} for which in keys]
+        delete = {"Bucket": request.params["Bucket"], "Delete": {"Objects": objects, "Quiet": True}}
+        try:
+            answer: Response = yield Call(route.other, Request("DeleteObjects", delete))
+        except BackendError:
+            # Each key by itself then, whose failure is told and journalled.
+            return set()
+        return {which["Key"] for which in keys} - {error.get("Key") for error in answer.get("Errors", ())}
+
+    def _take_each_away(self, request: Request, requests: Sequence[Request]) -> Generator[Any, Any, list[Any]]:
+        if self._route.marks_deletes:
+            return list((yield Gather([self._take_away(one) for one in requests])))
+        # The source is the authority: it knows the operation itself.
+        try:
+            answer: Response = yield Call(self._authority, request.with_params(Delete=_not_quiet(request)))
+        except BackendError as error:
+            return [error] * len(requests)
+        failed = {error.get("Key"): error for error in answer.get("Errors", ())}
+        return [
+            _rejection(one, failed[one.params["Key"]]) if one.params["Key"] in failed else answer for one in requests
+        ]
+
+
+def _listed(request: Request) -> list[Parameters] | None:
+    delete: Any = request.params.get("Delete")
+    objects = delete.get("Objects") if isinstance(delete, dict) else None
+    if not isinstance(objects, list | tuple) or not objects:
+        return None
+    if not all(isinstance(item, dict) and isinstance(item.get("Key"), str) for item in objects):
+        return None
+    return list(objects)
+
+
+def _single(request: Request, item: Parameters) -> Request:
+    """The delete of one of several keys."""
+    params = {"Bucket": request.params["Bucket"], "Key": item["Key"], **_owners(request)}
+    if "VersionId" in item:
+        params["VersionId"] = item["VersionId"]
+    if "ETag" in item:
+        params["IfMatch"] = item["ETag"]
+    return Request("DeleteObject", params)
+
+
+def _owners(request: Request) -> Parameters:
+    return {name: request.params[name] for name in _TO_THE_TOMBSTONE if name in request.params}
+
+
+def _not_quiet(request: Request) -> Parameters:
+    return {name: value for name, value in request.params["Delete"].items() if name != "Quiet"}
+
+
+def _rejection(request: Request, error: Parameters) -> Rejected:
+    return rejected(request, str(error.get("Code")), 400, str(error.get("Message", "")))
+
+
+def _as_of_a_delete(response: Response) -> Response:
+    """What a DELETE answers, taken out of what the tombstone's PUT answered."""
+    metadata = response.get("ResponseMetadata", {})
+    return {"ResponseMetadata": {**metadata, "HTTPStatusCode": _NO_CONTENT}}
+
+
+def _answer(request: Request, objects: Sequence[Parameters], results: Sequence[Any]) -> Response:
+    deleted: list[Parameters] = []
+    errors: list[Parameters] = []
+    metadata: Parameters = {}
+    for item, result in zip(objects, results, strict=True):
+        named: Parameters = {name: item[name] for name in ("Key", "VersionId") if name in item}
+        if isinstance(result, BackendError):
+            response: Response = getattr(result.error, "response", None) or {}
+            error = response.get("Error", {})
+            code, message = error.get("Code") or "InternalError", error.get("Message") or str(result.error)
+            errors.append({**named, "Code": code, "Message": message})
+        elif isinstance(result, Exception):
+            raise result
+        else:
+            metadata = metadata or result.get("ResponseMetadata", {})
+            deleted.append(named)
+    if metadata:
+        metadata = {**metadata, "HTTPStatusCode": 200}
+    else:
+        metadata = {"HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
+    answer: Response = {"ResponseMetadata": metadata}
+    if deleted and not request.params["Delete"].get("Quiet"):
+        answer["Deleted"] = deleted
+    if errors:
+        answer["Errors"] = errors
+    return answer

@@ -1,0 +1,218 @@
+"""The mirror: the other side follows what the authority has taken, and the journal knows of it until it has.
+
+DESIGN section 6, rules 5, 6, 15. One frame for every operation that changes an object: enter, write the authority, bring the
+other side up to date, settle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Sequence
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import ParamValidationError
+
+from foodco_storage.flows.effects import Call, Count, Defer, Enter, Gather, Settle
+from foodco_storage.flows.journal_entry import Entry
+from foodco_storage.flows.marks import tombstone
+from foodco_storage.flows.outcomes import BackendError, Rejected
+from foodco_storage.flows.request import Flow, Parameters, Request, Response
+from foodco_storage.layers.reconcile import Reconcile, delete_plainly
+from foodco_storage.layers.route import Route
+from foodco_storage.layers.sight import find, head_of
+from foodco_storage.layers.storage_metadata import note
+
+_FOLLOWING = (
+    "Body",
+    "Bucket",
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "ContentLength",
+    "ContentMD5",
+    "ContentType",
+    "Expires",
+    "Key",
+    "Metadata",
+    "SSECustomerAlgorithm",
+    "SSECustomerKey",
+    "SSECustomerKeyMD5",
+    "Tagging",
+    "WebsiteRedirectLocation",
+)
+"""What the other side is told of a PUT. The rest (ACLs, KMS keys, storage classes, locks) means something on one side."""
+
+
+class Mirror:
+    """Follows the writes of one route.
+
+    Args:
+        route: whose writes.
+        follows: whether the other side takes part in these writes; without it nothing is journalled.
+    """
+
+    def __init__(self, route: Route, *, follows: bool) -> None:
+        self._route = route
+        self.follows = follows
+        self._reconcile = Reconcile(route) if follows else None
+
+    def around(
+        self, request: Request, write: Flow, direct: Callable[[], Flow] | None = None, *, tags: bool = False
+    ) -> Flow:
+        """Carry out a write of one key, and let the other side follow.
+
+        Args:
+            request: what the caller asked for.
+            write: the flow that writes the authority.
+            direct: makes the flow that brings the other side up to date without reading the authority's object; it answers
+                whether the authority still held what was brought. None, or "no": the key is reconciled.
+            tags: whether the write changes tags, which a HEAD does not show.
+
+        Raises:
+            BackendError: the authority's own; and, with `required`, that of the other side.
+        """
+        if self._reconcile is None:
+            return (yield from write)
+        entry = self._route.entry(request.params, tags=tags)
+        numbers = yield Enter([entry])
+        response = yield from self._decided(numbers, write)
+        if self._route.mirroring.mode == "async":
+            yield Defer(numbers)
+            return note(response, mirror="pending")
+        try:
+            yield from self._follow(entry, direct)
+        except BackendError as failure:
+            yield from self._left_over(numbers, failure)
+            return note(response, mirror="pending")
+        yield Settle(numbers)
+        yield Count("mirrored", self._route.name)
+        return response
+
+    def follow_deletes(
+        self, keys: Sequence[Parameters], numbers: Sequence[int], gone: Collection[str]
+    ) -> Generator[Any, Any, bool]:
+        """Let the other side follow deletes of several keys, each of them entered in the journal.
+
+        Args:
+            keys: bucket and key of each.
+            numbers: their entries.
+            gone: keys that the other side has been told of already.
+
+        Returns:
+            Whether it has yet to follow some.
+
+        Raises:
+            BackendError: with `required`, that of the other side.
+        """
+        if not keys:
+            return False
+        if self._route.mirroring.mode == "async":
+            yield Defer(numbers)
+            return True
+        follow = [
+            self._follow(self._route.entry(which), partial(self.direct_delete, which, gone=which["Key"] in gone))
+            for which in keys
+        ]
+        results: Sequence[Any] = yield Gather(follow)
+        failed: dict[int, BackendError] = {}
+        for number, result in zip(numbers, results, strict=True):
+            if isinstance(result, BackendError):
+                failed[number] = result
+            elif isinstance(result, Exception):
+                raise result
+        yield Settle([number for number in numbers if number not in failed])
+        yield Count("mirrored", self._route.name, len(numbers) - len(failed))
+        for number, failure in failed.items():
+            yield from self._left_over([number], failure)
+        return bool(failed)
+
+    def direct_put(self, request: Request, write_id: str) -> Callable[[], Flow] | None:
+        """The same PUT on the other side, where its body is at hand a second time."""
+        other, body = self._route.other, request.params.get("Body", b"")
+        if other is None or not isinstance(body, bytes | bytearray):
+            return None
+
+        def bring() -> Flow:
+            yield Call(other, Request("PutObject", {n: request.params[n] for n in _FOLLOWING if n in request.params}))
+            found = yield from find([self._route.authority], head_of(request))
+            return _answer(found is not None and not found.is_deleted and found.write_id == write_id)
+
+        return bring
+
+    def direct_delete(self, which: Parameters, *, gone: bool = False) -> Flow:
+        """A delete on the other side; a tombstone where that is the primary.
+
+        Args:
+            which: bucket and key.
+            gone: whether the other side has been told already.
+        """
+        other = self._route.other
+        if other is None:
+            raise LookupError(which["Key"])
+        if not self._route.marks_deletes:
+            yield Call(other, tombstone(which["Bucket"], which["Key"]))
+        elif not gone:
+            yield from delete_plainly(other, which)
+        found = yield from find([self._route.authority], Request("HeadObject", which))
+        return _answer(
+            found is not None and found.is_deleted if self._route.marks_deletes else not found or found.is_deleted
+        )
+
+    def _decided(self, numbers: Sequence[int], write: Flow) -> Flow:
+        """Run the flow that writes the authority; when it fails, let go of the entries, or leave them to be looked into."""
+        try:
+            return (yield from write)
+        except Exception as error:
+            yield from self.not_written(numbers, error)
+            raise
+
+    def not_written(self, numbers: Sequence[int], error: Exception) -> Generator[Any, Any, None]:
+        """Let go of the entries of a write that failed on the authority, unless it may have taken place."""
+        if took_no_effect(error):
+            yield Settle(numbers)
+        else:
+            yield Defer(numbers, str(error))
+
+    def _follow(self, entry: Entry, direct: Callable[[], Flow] | None) -> Flow:
+        """Bring the other side up to date.
+
+        Raises:
+            BackendError: it could not be.
+        """
+        if self._reconcile is None:
+            raise LookupError(entry.key)
+        if direct is not None and (yield from direct())[_SETTLED]:
+            return {}
+        return (yield from self._reconcile.key({"Bucket": entry.bucket, "Key": entry.key}, tags=entry.tags))
+
+    def _left_over(self, numbers: Sequence[int], failure: BackendError) -> Generator[Any, Any, None]:
+        yield Defer(numbers, str(failure.error))
+        yield Count("mirror_failures", self._route.name, len(numbers))
+        if self._route.mirroring.required:
+            failure.error.add_note(
+                f"foodco_storage: {self._route.authority.backend!r} has taken the write, and it will be mirrored; "
+                "mirror.required makes this an error"
+            )
+            raise failure
+
+
+_SETTLED = "settled"
+
+
+def _answer(settled: bool) -> Response:  # noqa: FBT001 - one word for one bit
+    return {_SETTLED: settled}
+
+
+def took_no_effect(error: Exception) -> bool:
+    """Whether a write that failed has certainly not taken place.
+
+    A refusal says so only where it answers the one request that was sent: an earlier one, whose answer was lost, may have
+    taken place before it.
+    """
+    if isinstance(error, ParamValidationError):
+        return True
+    if not isinstance(error, Rejected):
+        return False
+    response: Parameters = getattr(error.error, "response", None) or {}
+    return not response.get("ResponseMetadata", {}).get("RetryAttempts", 0)

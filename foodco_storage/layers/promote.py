@@ -1,0 +1,169 @@
+"""On-demand migration: what a read found only in the source is copied to the primary (DESIGN 6, rules 1 and 10).
+
+One PUT with `If-None-Match: *`, so that no copy ever overwrites a write, or a tombstone, that came in between. The body that
+a caller reads is kept as it passes, so that the source is read once; after a range the whole object is fetched once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+from typing import Any
+
+from foodco_storage.flows.conditions import bare
+from foodco_storage.flows.effects import Able, Call, Count, Discard, Later, Spooled, Tee, Warn
+from foodco_storage.flows.origin import Origin
+from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Rejected
+from foodco_storage.flows.place import Place
+from foodco_storage.flows.request import Flow, Parameters, Request, Response
+from foodco_storage.layers.object_copy import Read, is_whole, part_sizes, put_whole, read_whole, spool
+from foodco_storage.layers.route import Route
+
+_FORBIDDEN = 403
+_PRECONDITION_FAILED = 412
+_SPECIAL = frozenset({"SSECustomerKey", "VersionId"})
+"""Reads of what can't be promoted: an object that needs the caller's key, an old version."""
+
+
+class Promotes:
+    """Copies objects of one route from the source to the primary.
+
+    Args:
+        route: in cutover or drain.
+    """
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._primary = route.authority
+        self._options = route.promoting
+        self._stopped = False
+
+    def after_get(self, source: Place, request: Request, answer: Response, metadata: Parameters) -> Flow:
+        """Arrange for the promotion of what a GET found in the source.
+
+        Args:
+            source: who answered.
+            request: the GET.
+            answer: to be handed to the caller; its body is the caller's to read.
+            metadata: the object's, as it is stored.
+
+        Returns:
+            The answer, perhaps with a body that keeps what passes.
+        """
+        if self._stopped or not self._options.enabled or not _SPECIAL.isdisjoint(request.params):
+            return answer
+        is_whole_object = "ContentRange" not in answer and "PartNumber" not in request.params
+        if _size(answer) > self._options.max_object_bytes:
+            yield Count("promotes_too_large", self._route.name)
+            return answer
+        if not (yield from self._is_safe(request)):
+            return answer
+        which = {"Bucket": request.params["Bucket"], "Key": request.params["Key"]}
+        again = partial(self._later, which, partial(self.promote, source, which))
+        if not is_whole_object:
+            yield again()
+            return answer
+        as_stored = {**answer, "Metadata": metadata}
+        del as_stored["Body"]
+
+        def finished(spooled: Spooled) -> Later:
+            return self._later(which, partial(self._promote_kept, source, which, Read(as_stored, spooled)), spooled)
+
+        answer["Body"] = yield Tee(answer["Body"], answer["ContentLength"], finished, again)
+        return answer
+
+    def promote(self, source: Place, which: Parameters) -> Flow:
+        """Read an object in the source, and write it to the primary unless something lies there."""
+        try:
+            answer: Response = yield Call(source, Request("GetObject", which))
+        except (NotThere, Deleted, NoBucket):
+            return {}
+        if _size(answer) > self._options.max_object_bytes:
+            yield Discard(answer["Body"])
+            yield Count("promotes_too_large", self._route.name)
+            return {}
+        return (yield from self._promote_kept(source, which, (yield from spool(source, which, answer))))
+
+    def bring(self, source: Place, request: Request) -> Generator[Any, Any, None]:
+        """Bring an object over now, because the primary's is to be changed.
+
+        Raises:
+            BackendError: it could not be, and does not lie there either.
+        """
+        which = {"Bucket": request.params["Bucket"], "Key": request.params["Key"]}
+        read = yield from read_whole(source, which)
+        try:
+            yield from self._put(source, which, read)
+        except Rejected as error:
+            if error.status != _PRECONDITION_FAILED:
+                raise
+
+    def _later(self, which: Parameters, flow: Any, spooled: Spooled | None = None) -> Later:
+        return Later(
+            self._route.name,
+            (self._route.identity, which["Bucket"], which["Key"]),
+            flow,
+            gate=self._route.gate,
+            size=spooled.size if spooled else 0,
+            deadline_seconds=self._options.deadline_seconds,
+            inline=not self._options.background,
+            dropped=spooled.file.close if spooled else None,
+        )
+
+    def _is_safe(self, request: Request) -> Generator[Any, Any, bool]:
+        if (yield Able(self._primary, request.params["Bucket"], "conditional_put")):
+            return True
+        yield from self._stop(
+            f"the backend {self._primary.backend!r} can't write under If-None-Match: * here (conditional_put): reads of "
+            f"route {self._route.name!r} promote nothing; copy by batch before the cutover"
+        )
+        return False
+
+    def _promote_kept(self, source: Place, which: Parameters, read: Read) -> Flow:
+        name = self._route.name
+        if not is_whole(read.answer, read.spooled):
+            yield Count("promote_failures", name)
+            yield Discard(read.spooled.file)
+            return {}
+        try:
+            response = yield from self._put(source, which, read)
+        except Rejected as error:
+            if error.status == _PRECONDITION_FAILED:
+                yield Count("promotes_overtaken", name)
+                return {}
+            yield Count("promote_failures", name)
+            if error.status != _FORBIDDEN:
+                raise
+            yield from self._stop(
+                f"the credentials of {self._primary.backend!r} may not write {which['Bucket']!r}: reads of route {name!r} "
+                "promote nothing in this process"
+            )
+            return {}
+        except BackendError:
+            yield Count("promote_failures", name)
+            raise
+        yield Count("promotes", name)
+        yield Count("promoted_bytes", name, read.spooled.size)
+        if "VersionId" in response:
+            yield from self._stop(
+                f"bucket {which['Bucket']!r} on {self._primary.backend!r} is versioned: reads of route {name!r} promote "
+                "nothing any more, since such stores may ignore If-None-Match: *"
+            )
+        return {}
+
+    def _put(self, source: Place, which: Parameters, read: Read) -> Flow:
+        answer = read.answer
+        parts = yield from part_sizes(source, which, answer)
+        origin = Origin(bare(answer["ETag"]), answer["LastModified"], parts)
+        return (yield from put_whole(source, self._primary, which, read, origin=origin, only_if_absent=True))
+
+    def _stop(self, why: str) -> Generator[Any, Any, None]:
+        self._stopped = True
+        yield Count("promotes_stopped", self._route.name)
+        yield Warn(("promotes", self._route.identity), why)
+
+
+def _size(answer: Response) -> int:
+    """The whole object's size, also of the answer to a range."""
+    total = str(answer.get("ContentRange", "")).rpartition("/")[2]
+    return int(total) if total.isdigit() else int(answer["ContentLength"])

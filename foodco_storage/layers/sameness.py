@@ -1,0 +1,59 @@
+"""Whether two sides hold the same object, judged by what a HEAD of each tells (DESIGN 6, rule 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from foodco_storage.flows.conditions import bare
+from foodco_storage.flows.marks import has_marks, write_id
+from foodco_storage.flows.request import Response
+from foodco_storage.layers.carried import CONTENT_HEADERS
+from foodco_storage.layers.sight import Found
+
+_SHOWN = ("ContentLength", "ETag", "LastModified", *CONTENT_HEADERS)
+
+
+def unchanged(before: Found | None, after: Found | None) -> bool:
+    """Whether one place still holds what it held: the same write, not only the same content.
+
+    Two writes of one body with other headers have one ETag; so everything that a HEAD shows counts.
+    """
+    if before is None or after is None or before.is_deleted or after.is_deleted:
+        return _kind(before) == _kind(after)
+    ours, theirs = before.head, after.head
+    return ours.get("Metadata", {}) == theirs.get("Metadata", {}) and all(
+        ours.get(name) == theirs.get(name) for name in _SHOWN
+    )
+
+
+def _kind(found: Found | None) -> str:
+    return "absent" if found is None else ("deleted" if found.is_deleted else "object")
+
+
+def same(one: Found, other: Found, *, ignore_dates: bool = True) -> bool:
+    """Whether two places hold the same object.
+
+    By the id of the write that made it, where the library did; by the origin of a promoted copy; else by ETag, size, content
+    headers and metadata. ETags that can't be compared (other part layouts, encryption) say "not the same".
+    """
+    del ignore_dates
+    a, b = one.head, other.head
+    if a["ContentLength"] != b["ContentLength"]:
+        return False
+    ids = write_id(a), write_id(b)
+    if any(ids):
+        return ids[0] == ids[1]
+    return bool(one.etags & other.etags) and described(a) == described(b)
+
+
+def described(head: Response) -> dict[str, Any]:
+    """What describes the content and belongs to the user, comparable across stores."""
+    shown = {name: str(head[name]) for name in CONTENT_HEADERS if head.get(name)}
+    shown.setdefault("ContentType", "binary/octet-stream")
+    metadata = {name.lower(): value for name, value in (head.get("Metadata") or {}).items() if not has_marks([name])}
+    return {**shown, "Metadata": metadata}
+
+
+def etag_of(found: Found) -> str:
+    """The bare ETag that a place gives its object."""
+    return bare(found.head["ETag"])

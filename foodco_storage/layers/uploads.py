@@ -1,0 +1,135 @@
+"""Multipart uploads on routes that migrate: they stay with the backend that gave the UploadId (DESIGN 6, rule 14)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+from typing import Any
+
+from foodco_storage.flows.effects import Call, NewId, sent
+from foodco_storage.flows.marks import stamped
+from foodco_storage.flows.outcomes import NotThere, Rejected, Unavailable
+from foodco_storage.flows.place import Place
+from foodco_storage.flows.request import Below, Flow, Request, Response
+from foodco_storage.flows.s3_errors import refused
+from foodco_storage.layers.conditional_writes import ConditionalWrites, is_conditional
+from foodco_storage.layers.mirror import Mirror
+from foodco_storage.layers.object_copy import copy
+from foodco_storage.layers.route import Route
+from foodco_storage.layers.sight import find, head_of
+from foodco_storage.layers.storage_metadata import note
+
+_MAX_KNOWN = 10_000
+
+
+class Uploads:
+    """Multipart uploads of one route.
+
+    Args:
+        route: in backfill, cutover or drain: uploads may have begun on the other side.
+        conditions: settles those of a Complete.
+        mirror: lets the other side follow.
+    """
+
+    def __init__(self, route: Route, conditions: ConditionalWrites, mirror: Mirror) -> None:
+        self._route = route
+        self._authority = route.authority
+        self._conditions = conditions
+        self._mirror = mirror
+        # UploadId -> who gave it, and the id of the write that it will be. Bounded: uploads are abandoned.
+        self._known: dict[str, tuple[Place, str | None]] = {}
+
+    def create_multipart_upload(self, request: Request, below: Below) -> Flow:
+        """Begin an upload on the authority."""
+        write_id: str = yield NewId()
+        response: Response = yield Call(self._authority, stamped(request, write_id))
+        self._remember(response.get("UploadId"), self._authority, write_id)
+        return note(response, backend=self._authority.backend)
+
+    def upload_part(self, request: Request, below: Below) -> Flow:
+        """One step of an upload, on the backend that gave its id."""
+        place = yield from self.holder(request)
+        return note((yield Call(place, request)), backend=place.backend)
+
+    abort_multipart_upload = upload_part
+    list_parts = upload_part
+
+    def complete_multipart_upload(self, request: Request, below: Below) -> Flow:
+        """Make the object of its parts; acknowledged when the authority has it."""
+        response = yield from self._mirror.around(request, self._complete(request))
+        return note(response, backend=self._authority.backend)
+
+    def holder(self, request: Request) -> Generator[Any, Any, Place]:
+        """The place that gave the UploadId of a request; the authority where nobody admits to it."""
+        upload_id = request.params.get("UploadId")
+        if upload_id in self._known:
+            return self._known[upload_id][0]
+        if self._route.other is None or not isinstance(upload_id, str):
+            return self._authority
+        # Asked before any part is sent: its body could not be sent twice.
+        ask = Request("ListParts", {n: request.params[n] for n in ("Bucket", "Key", "UploadId") if n in request.params})
+        for place in (self._authority, self._route.other):
+            try:
+                yield Call(place, ask.with_params(MaxParts=1))
+            except (NotThere, Rejected, Unavailable):
+                # RGW 16 answers NoSuchKey or 500 for an id that it does not know, others NoSuchUpload.
+                continue
+            self._remember(upload_id, place, None)
+            return place
+        return self._authority
+
+    def _complete(self, request: Request) -> Flow:
+        place = yield from self.holder(request)
+        if place.backend != self._authority.backend:
+            return (yield from self._complete_elsewhere(request, place))
+        try:
+            return (
+                yield from self._conditions.carry_out(request, "complete_if_none_match", partial(sent, self._authority))
+            )
+        except Rejected as error:
+            response = yield from self._completed_before(request, error)
+            if response:
+                return response
+            raise
+
+    def _completed_before(self, request: Request, error: Rejected) -> Flow:
+        """What a Complete made whose answer was lost: botocore sent it again, and the upload was gone."""
+        _, write_id = self._known.get(str(request.params.get("UploadId")), (None, None))
+        retried = getattr(error.error, "response", {}).get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        if error.code != "NoSuchUpload" or not retried or write_id is None:
+            return {}
+        found = yield from find([self._authority], head_of(request))
+        if found is None or found.write_id != write_id:
+            return {}
+        return _completed(request, found.head)
+
+    def _complete_elsewhere(self, request: Request, place: Place) -> Flow:
+        """An upload that began before the authority changed: the object is brought over before it is acknowledged."""
+        if is_conditional(request):
+            raise refused(
+                request,
+                f"the upload began on {place.backend!r}, which no longer decides what the key holds; its condition can't be "
+                "settled there. Begin the upload anew",
+            )
+        yield Call(place, request)
+        which = {"Bucket": request.params["Bucket"], "Key": request.params["Key"]}
+        made = yield from find([place], head_of(request))
+        if made is None or made.is_deleted:
+            # Somebody deleted it already: it was there, and is gone.
+            return {"Bucket": which["Bucket"], "Key": which["Key"]}
+        yield from copy(place, self._authority, which, made.head)
+        found = yield from find([self._authority], head_of(request))
+        return _completed(request, found.head if found is not None and found.head else made.head)
+
+    def _remember(self, upload_id: str | None, place: Place, write_id: str | None) -> None:
+        if upload_id is None:
+            return
+        while len(self._known) >= _MAX_KNOWN:
+            # Another thread may be doing the same.
+            self._known.pop(next(iter(list(self._known))), None)
+        self._known[upload_id] = place, write_id
+
+
+def _completed(request: Request, head: Response) -> Response:
+    answer = {"Bucket": request.params["Bucket"], "Key": request.params["Key"], "ETag": head["ETag"]}
+    return answer | {name: head[name] for name in ("VersionId", "ResponseMetadata") if name in head}
