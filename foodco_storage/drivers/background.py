@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from os import register_at_fork
@@ -101,11 +102,11 @@ class Background:
             _drop(later, "promotes_dropped")
             return
         try:
-            if gate is None:
+            with gate or nullcontext() as phase:
+                if phase is not None and phase not in later.phases:
+                    _drop(later, "promotes_dropped")
+                    return
                 carry_out(later.flow())
-            else:
-                with gate:
-                    carry_out(later.flow())
         except BackendError as error:
             logger.info("%s could not be promoted: %s", later.topic, error.error)
         except Exception:

@@ -7,7 +7,7 @@ the failure thrown in as a `BackendError`. `foodco_storage.drivers` does them fo
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
@@ -28,19 +28,26 @@ class Body(Protocol):
 
 
 class Gate(Protocol):
-    """Lets operations that change something through while the phase of their route stands still (DESIGN 6, rule 18)."""
+    """Lets operations through while the phase of their route stands still (DESIGN 6, rule 18)."""
 
-    def writing(self) -> AbstractContextManager[object]:
-        """One operation of a caller; waits for a phase on the move.
+    @property
+    def phase(self) -> str:
+        """The phase to read by."""
+
+    def reading(self, operation: str) -> AbstractContextManager[str]:
+        """One read of a caller; gives the phase to read by."""
+
+    def writing(self, operation: str) -> AbstractContextManager[str]:
+        """One operation of a caller that changes something; waits for a phase on the move, and gives the phase to write by.
 
         Raises:
             botocore.exceptions.ClientError: `SlowDown`, when it has waited long enough.
         """
 
-    def try_writing(self) -> AbstractContextManager[object] | None:
+    def try_writing(self) -> AbstractContextManager[str] | None:
         """One work in the background; None where it may not be done now."""
 
-    def reconciling(self) -> AbstractContextManager[object] | None:
+    def try_reconciling(self) -> AbstractContextManager[str] | None:
         """One entry of the journal; None where it may not be brought up to date now."""
 
 
@@ -213,13 +220,14 @@ class Later:
         topic: what it is about; of several works on one topic only one is kept.
         flow: makes the flow to run; its failure is logged, and nobody's.
         gate: of the route that it writes on; None where its phase never moves.
+        phases: those in which it may be done.
         size: bytes that it holds until it is done.
         deadline_seconds: work that could not be begun until then is dropped.
         inline: do it now, before the caller goes on.
         dropped: called where it will never run, to let go of what it holds.
     """
 
-    __slots__ = ("deadline_seconds", "dropped", "flow", "gate", "inline", "route", "size", "topic")
+    __slots__ = ("deadline_seconds", "dropped", "flow", "gate", "inline", "phases", "route", "size", "topic")
 
     def __init__(  # noqa: PLR0913 - all but three by name
         self,
@@ -228,6 +236,7 @@ class Later:
         flow: Callable[[], Flow],
         *,
         gate: Gate | None = None,
+        phases: Collection[str] = (),
         size: int = 0,
         deadline_seconds: float = 60.0,
         inline: bool = False,
@@ -237,6 +246,7 @@ class Later:
         self.topic = topic
         self.flow = flow
         self.gate = gate
+        self.phases = phases
         self.size = size
         self.deadline_seconds = deadline_seconds
         self.inline = inline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -11,14 +12,16 @@ from foodco_storage.backends.presets import unshared
 from foodco_storage.config import Configuration
 from foodco_storage.drivers.background import background
 from foodco_storage.drivers.threads import ThreadDriver
+from foodco_storage.flows.effects import Gate
 from foodco_storage.flows.place import Place
 from foodco_storage.front.client import StorageClient
 from foodco_storage.front.dispatch import Dispatch
 from foodco_storage.front.events import SharedEvents
-from foodco_storage.front.mirroring import check_authority, mirroring_of
+from foodco_storage.front.held import hold
+from foodco_storage.front.mirroring import Mirroring, check_authority, journal_exists, mirroring_of
 from foodco_storage.front.profiles import with_profile
 from foodco_storage.front.router import Router
-from foodco_storage.front.routes import patterns, route_in_phase, specificity, stores
+from foodco_storage.front.routes import MIRRORED, PHASES, patterns, route_in_phase, specificity, stores
 from foodco_storage.front.siblings import (
     SAYS_WHICH_STORE,
     client_arguments,
@@ -27,7 +30,7 @@ from foodco_storage.front.siblings import (
     plain_client,
     real_backend,
 )
-from foodco_storage.layers.route import Route
+from foodco_storage.layers.route import Moving, Route
 
 CALLER = "caller"
 """The backend that the caller's own arguments, or boto3's defaults, resolve to."""
@@ -54,9 +57,6 @@ class Assembly:
         self._backends = {
             name: with_profile(name, configuration.backends[name]) for name in self._names() if name != CALLER
         }
-        self._resolved = {
-            name: route_in_phase(name, route, route.phase, self._backends) for name, route in self._routes.items()
-        }
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -64,11 +64,16 @@ class Assembly:
         return self._arguments(self._default)
 
     def attach(self, client: Any, make_client: Callable[..., Any]) -> None:
-        """Put routes and siblings behind a client that was made with `arguments`."""
+        """Put routes and siblings behind a client that was made with `arguments`.
+
+        Raises:
+            JournalError: a route mirrors, and the journal can't be used.
+            ConfigurationError: the journal says that a phase was moved too early.
+        """
         if self._default != CALLER:
             finish_client(client, self._default, self._backends[self._default])
         own = super(StorageClient, client)._make_api_call  # type: ignore[misc]
-        backends = {}
+        backends, plain = {}, {}
         siblings = []
         for name in self._names():
             configured, arguments = self._backends.get(name), self._arguments(name)
@@ -78,31 +83,65 @@ class Assembly:
                 behind = make_sibling(make_client, client, name, configured, arguments)
                 make_api_call = behind._make_api_call  # noqa: SLF001
                 siblings.append(behind)
-            make_plain = partial(plain_client, make_client, name, configured, arguments)
-            backends[name] = real_backend(name, behind, make_api_call, configured, make_plain)
+            plain[name] = partial(plain_client, make_client, name, configured, arguments)
+            backends[name] = real_backend(name, behind, make_api_call, configured, plain[name])
         client.meta.events = client._events = SharedEvents(  # noqa: SLF001
             client.meta.events, [sibling.meta.events for sibling in siblings]
         )
-        client._dispatch = self._dispatch(backends)  # noqa: SLF001
+        mirroring = self._mirroring()
+        routes = {name: self._resolved(client, name, plain, mirroring) for name in self._routes}
+        client._dispatch = self._dispatch(backends, routes, mirroring)  # noqa: SLF001
 
-    def router(self) -> Router:
-        """The routes that apply to this client."""
-        routes = [(pattern, self._resolved[name]) for name, route in self._routes.items() for pattern in patterns(route)]
-        routes.sort(key=lambda item: specificity(item[0]), reverse=True)
-        return Router(routes, Route("", Place(self._default)))
+    def router(self, routes: Mapping[str, Route | Moving] | None = None) -> Router:
+        """The routes that apply to this client; by default as the configuration alone says them."""
+        if routes is None:
+            routes = {name: self._in_phase(name, route.phase) for name, route in self._routes.items()}
+        pairs = [(pattern, routes[name]) for name, route in self._routes.items() for pattern in patterns(route)]
+        pairs.sort(key=lambda item: specificity(item[0]), reverse=True)
+        return Router(pairs, Route("", Place(self._default)))
 
-    def _dispatch(self, backends: Mapping[str, BotoBackend]) -> Dispatch:
+    def _in_phase(self, name: str, phase: str | None, gate: Gate | None = None) -> Route:
+        return route_in_phase(name, self._routes[name], phase, self._backends, gate)
+
+    def _mirroring(self) -> Mirroring | None:
+        """What looks after the journal, where a route has something to do with it."""
+        routes = self._routes.values()
+        if any(route.control.enabled or route.phase in MIRRORED for route in routes):
+            return mirroring_of(self._configuration)
+        # A route that has ended its migration may have left something there.
+        has_ended = any(route.phase for route in routes) and journal_exists(self._configuration)
+        return mirroring_of(self._configuration) if has_ended else None
+
+    def _resolved(
+        self, client: Any, name: str, plain: Mapping[str, Callable[[], Any]], mirroring: Mirroring | None
+    ) -> Route | Moving:
+        """A route as it is served: in the phase that the configuration says, or in that which the control object says."""
+        route = self._routes[name]
+        if not route.control.enabled or mirroring is None:
+            return self._in_phase(name, route.phase)
+        digest = stores(name, route, self._backends)
+        sides = [f"{digest}:{backend}" for backend in (route.primary, *route.fallbacks)]
+        gate = hold(name, route, digest, plain[route.primary], partial(_depth, mirroring, sides))
+        weakref.finalize(client, gate.release)
+        return Moving(
+            name, route.prefix, {phase: self._in_phase(name, phase, gate.held) for phase in PHASES}, gate.held
+        )
+
+    def _dispatch(
+        self, backends: Mapping[str, BotoBackend], routes: Mapping[str, Route | Moving], mirroring: Mirroring | None
+    ) -> Dispatch:
         """Router and driver, and what serves the routes that mirror beside the caller's own requests."""
-        if not any(route.other for route in self._resolved.values()):
-            return Dispatch(self.router(), backends, ThreadDriver(backends, background=background))
-        mirroring = mirroring_of(self._configuration)
+        router = self.router(routes)
+        if mirroring is None:
+            return Dispatch(router, backends, ThreadDriver(backends, background=background))
         driver = ThreadDriver(backends, mirroring.journal, background, mirroring.wake)
-        for name, route in self._resolved.items():
-            check_authority(mirroring.journal, route, stores(name, self._routes[name], self._backends))
+        for name, route in routes.items():
+            if isinstance(route, Route):
+                check_authority(mirroring.journal, route, stores(name, self._routes[name], self._backends))
             mirroring.serve(driver, route)
         # What processes that died have left.
         mirroring.wake()
-        return Dispatch(self.router(), backends, driver)
+        return Dispatch(router, backends, driver)
 
     def _names(self) -> Sequence[str]:
         names = [self._default]
@@ -115,3 +154,8 @@ class Assembly:
         if caller.get("config") is not None:
             caller["config"] = unshared(caller["config"])
         return caller if name == CALLER else client_arguments(self._backends[name], caller)
+
+
+def _depth(mirroring: Mirroring, identities: Sequence[str]) -> int:
+    """How much of a route's journal is left on this host, whoever decided."""
+    return sum(mirroring.journal.depth(identity) for identity in identities)

@@ -56,6 +56,8 @@ class StorageClient:
             return self._routed(dispatch, operation_name, changed)
 
     def _routed(self, dispatch: Dispatch, operation_name: str, api_params: Parameters) -> Response:
+        if dispatch.router.moves:
+            return dispatch.pass_gates(operation_name, api_params, self._plain)
         plan = dispatch.router.plan(operation_name, api_params)
         if plan is None:
             return self._plain(operation_name, api_params)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,6 +12,9 @@ from foodco_storage.backends.boto import BotoBackend
 from foodco_storage.drivers.threads import ThreadDriver
 from foodco_storage.flows.request import Parameters, Request, Response
 from foodco_storage.front.router import Plan, Router
+from foodco_storage.operations import OPERATIONS, OperationClass
+
+_CHANGING = frozenset({OperationClass.MULTIPART, OperationClass.OBJECT_DELETE, OperationClass.OBJECT_WRITE})
 
 
 class Dispatch:
@@ -26,6 +30,25 @@ class Dispatch:
         self.router = router
         self.backends = backends
         self._driver = driver
+
+    def pass_gates(self, operation: str, params: Parameters, plain: Callable[[str, Parameters], Response]) -> Response:
+        """Carry out an operation where the phases of routes move: none of them does so before it has ended.
+
+        Args:
+            operation: botocore's name of it.
+            params: its parameters.
+            plain: carries it out where no route speaks for it.
+
+        Raises:
+            botocore.exceptions.ClientError: also `SlowDown`, where a phase on the move did not come to rest in time.
+        """
+        changes = OPERATIONS.get(operation) in _CHANGING and operation != "ListParts"
+        with ExitStack() as stack:
+            phases = {}
+            for name, gate in sorted(self.router.gates(operation, params).items()):
+                phases[name] = stack.enter_context(gate.writing(operation) if changes else gate.reading(operation))
+            plan = self.router.plan(operation, params, phases)
+            return plain(operation, params) if plan is None else self.carry_out(plan, operation, params)
 
     def carry_out(self, plan: Plan, operation: str, params: Parameters) -> Response:
         """Do what the plan says.

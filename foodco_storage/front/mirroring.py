@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import weakref
+from contextlib import nullcontext
 from os import register_at_fork
 from pathlib import Path
 from typing import Any, Protocol
@@ -123,16 +124,16 @@ class Mirroring:
                         return
 
     def _reconcile(self, taken: Taken, driver: ThreadDriver, route: Route) -> bool:
-        gate = route.gate.reconciling() if route.gate is not None else None
+        gate = route.gate.try_reconciling() if route.gate is not None else None
         if route.gate is not None and gate is None:
             self.journal.defer([taken.number], "the phase of the route is on the move")
             return False
         try:
-            if gate is None:
+            with gate or nullcontext() as phase:
+                if phase is not None and phase != route.phase:
+                    self.journal.defer([taken.number], "the phase of the route has moved")
+                    return False
                 driver.carry_out(Reconcile(route).settled(taken.entry, taken.number))
-            else:
-                with gate:
-                    driver.carry_out(Reconcile(route).settled(taken.entry, taken.number))
         except BackendError as error:
             self._left(taken, str(error.error))
         except Exception as error:
@@ -182,6 +183,14 @@ def journal_directory(configuration: Configuration, environ: Any) -> Path:
     return Path(state, "foodco_storage", "journal")
 
 
+def journal_exists(configuration: Configuration) -> bool:
+    """Whether there is a journal where the configuration says."""
+    try:
+        return journal_directory(configuration, os.environ).is_dir()
+    except ConfigurationError:
+        return False
+
+
 def check_authority(journal: Journal, route: Route, stores: str) -> None:
     """Refuse a route whose journal holds writes that another authority took.
 
@@ -193,6 +202,8 @@ def check_authority(journal: Journal, route: Route, stores: str) -> None:
     Raises:
         ConfigurationError: the phase was moved before the other side had everything.
     """
+    if route.phase is None:
+        return
     for one in journal.summary():
         theirs, _, authority = one.identity.rpartition(":")
         if theirs == stores and one.identity != route.identity and one.entries:

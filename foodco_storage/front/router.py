@@ -5,16 +5,17 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from foodco_storage.flows.copy_source import CopySource
+from foodco_storage.flows.effects import Gate
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below
 from foodco_storage.layers.copies import Copies
 from foodco_storage.layers.merged_lists import MergedLists
 from foodco_storage.layers.order import flow_through, layers_of, sides_of
-from foodco_storage.layers.route import Moving, Route
+from foodco_storage.layers.route import NO_PHASES, Moving, Route
 from foodco_storage.layers.split_deletes import SplitDeletes
 from foodco_storage.operations import OPERATIONS, OperationClass
 
@@ -42,11 +43,11 @@ class Bucket:
         """The plan of an operation on a route; one that botocore has and we don't know goes to the authority."""
         return self.plans[route.name, route.phase].get(operation) or Plan(route, route.authority)
 
-    def route_of(self, key: str) -> Route:
+    def route_of(self, key: str, phases: Mapping[str, str] = NO_PHASES) -> Route:
         """The route that speaks for a key, as it is now."""
         for route in self.routes:
             if key.startswith(route.prefix):
-                return route.now()
+                return route.now(phases)
         raise LookupError(key)
 
 
@@ -60,13 +61,21 @@ class Router:
 
     def __init__(self, routes: Sequence[tuple[str, Route | Moving]], unrouted: Route) -> None:
         self._routes = routes
+        self.moves = any(isinstance(route, Moving) for _, route in routes)
+        """Whether the phase of some route moves."""
         self._unrouted = unrouted
         self._copies_to_unrouted = Copies(unrouted.authority, self.locate)
         # Buckets are few, but their names come from callers: bounded.
         self._bucket: Callable[[str], Bucket | None] = lru_cache(maxsize=1024)(self._resolve)
 
-    def plan(self, operation: str, params: Mapping[str, Any]) -> Plan | None:
-        """The plan of a request; None where it is the default backend's, untouched."""
+    def plan(self, operation: str, params: Mapping[str, Any], phases: Mapping[str, str] = NO_PHASES) -> Plan | None:
+        """The plan of a request; None where it is the default backend's, untouched.
+
+        Args:
+            operation: botocore's name of it.
+            params: its parameters.
+            phases: by names of routes, the phases that it holds on to.
+        """
         name = params.get("Bucket")
         if type(name) is not str:
             if not isinstance(name, str):
@@ -78,8 +87,17 @@ class Router:
             return self._unrouted_copy(operation, params) if operation in _COPIES else None
         routes = bucket.routes
         if len(routes) == 1:
-            return bucket.plan(routes[0].now(), operation)
-        return self._plan_among(bucket, operation, params)
+            return bucket.plan(routes[0].now(phases), operation)
+        return self._plan_among(bucket, operation, params, phases)
+
+    def gates(self, operation: str, params: Mapping[str, Any]) -> dict[str, Gate]:
+        """By names of routes, the gates of those whose phase moves and that a request may have to do with."""
+        names = [params.get("Bucket")]
+        if operation in _COPIES and (source := CopySource.of(params.get("CopySource"))) is not None:
+            names.append(source.bucket)
+        buckets = [self._bucket(str.__str__(name)) for name in names if isinstance(name, str)]
+        routes = [route for bucket in buckets if bucket is not None for route in bucket.routes]
+        return {route.name: route.gate for route in routes if isinstance(route, Moving)}
 
     def route(self, name: str, key: str | None) -> Route | None:
         """The route of a bucket and key; None for the default backend."""
@@ -93,17 +111,20 @@ class Router:
         """The route that says who is asked when a key is read."""
         return self.route(bucket, key) or self._unrouted
 
-    def _plan_among(self, bucket: Bucket, operation: str, params: Mapping[str, Any]) -> Plan | None:
+    def _plan_among(
+        self, bucket: Bucket, operation: str, params: Mapping[str, Any], phases: Mapping[str, str]
+    ) -> Plan | None:
         if operation == "DeleteObjects":
-            layer = SplitDeletes(bucket.route_of, lambda route: bucket.plan(route, operation).flow)
-            return self._plan_with(layer, operation, bucket.routes[-1].now())
+            route_of = partial(bucket.route_of, phases=phases)
+            layer = SplitDeletes(route_of, lambda route: bucket.plan(route, operation).flow)
+            return self._plan_with(layer, operation, bucket.routes[-1].now(phases))
         operation_class = OPERATIONS.get(operation)
         name = params.get("Prefix" if operation_class in _BY_PREFIX else "Key", "")
         if not isinstance(name, str):
-            return bucket.plan(bucket.routes[-1].now(), operation)
-        route = bucket.route_of(name)
+            return bucket.plan(bucket.routes[-1].now(phases), operation)
+        route = bucket.route_of(name, phases)
         if operation_class is OperationClass.LIST:
-            routes = [r.now() for r in reversed(bucket.routes) if r.prefix.startswith(name)]
+            routes = [r.now(phases) for r in reversed(bucket.routes) if r.prefix.startswith(name)]
             under = [r for r in routes if r is not route]
             if under:
                 return self._plan_with(MergedLists(sides_of([route, *under], name)), operation, route)

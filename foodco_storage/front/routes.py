@@ -14,6 +14,9 @@ from foodco_storage.layers.route import Mirroring, Promoting, Route
 
 PHASES = ("source", "backfill", "cutover", "drain", "target")
 
+MIRRORED = frozenset({"backfill", "cutover", "drain"})
+"""Phases in which the journal has a part."""
+
 _WILDCARDS = frozenset("*?[")
 
 

@@ -127,7 +127,7 @@ class Copies:
         """Let the store copy what it holds itself."""
         renamed = place.bucket(source.bucket) != source.bucket
         here = request.with_params(CopySource=source.at(place)) if renamed else request
-        if not route.may_hold_marks:
+        if not route.may_hold_tombstones:
             return (yield from sent(place, here))
         for _ in range(ROUNDS):
             pinned = yield from self._pinned(here, source, place)

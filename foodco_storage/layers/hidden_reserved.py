@@ -30,11 +30,12 @@ class HiddenReserved:
     Args:
         reserved_prefix: keys that start with it are the library's own.
         tombstones: the backend, where some of its objects say that their key was deleted; else None.
+        merged: whether lists of current objects come from a layer below that has taken its tombstones out already.
     """
 
-    def __init__(self, reserved_prefix: str, tombstones: Place | None = None) -> None:
+    def __init__(self, reserved_prefix: str, tombstones: Place | None = None, *, merged: bool = False) -> None:
         self._reserved = reserved_prefix
-        self._tombstones = tombstones
+        self._tombstones = {_CURRENT: None if merged else tombstones, _VERSIONS: tombstones}
 
     def list_objects_v2(self, request: Request, below: Below) -> Flow:
         """List without the reserved location."""
@@ -79,16 +80,17 @@ class HiddenReserved:
         self, request: Request, page: Response, names: tuple[str, ...]
     ) -> Generator[Any, Any, dict[str, list[Any]]]:
         shown = {name: [item for item in page.get(name, ()) if not self._is_reserved(request, item)] for name in names}
-        if self._tombstones is None:
+        place = self._tombstones[names]
+        if place is None:
             return shown
         for name in names:
             if name == "CommonPrefixes":
                 prefixes = [_decoded(request, item["Prefix"]) for item in shown[name]]
-                alive = yield from without_ghosts(self._tombstones, request, prefixes, (self._reserved,))
+                alive = yield from without_ghosts(place, request, prefixes, (self._reserved,))
                 shown[name] = [item for item in shown[name] if _decoded(request, item["Prefix"]) in alive]
             elif name != "DeleteMarkers":
                 items = [{**item, "Key": _decoded(request, item["Key"])} for item in shown[name]]
-                dead = yield from tombstones_among(self._tombstones, request, items)
+                dead = yield from tombstones_among(place, request, items)
                 shown[name] = [
                     item
                     for item, decoded in zip(shown[name], items, strict=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from posixpath import commonprefix
 from typing import Any
 
 from foodco_storage.flows.effects import Call, Gather
@@ -63,6 +65,39 @@ def without_ghosts(
         if result[_ALIVE]:
             alive.add(prefix)
     return alive
+
+
+def tombstoned(place: Place, bucket: str, keys: Collection[str]) -> Generator[Any, Any, set[str]]:
+    """Which of these keys are tombstones, as far as a few pages of a listing tell.
+
+    Args:
+        place: where they lie.
+        bucket: as callers say it.
+        keys: any number; what lies far apart from the others is not looked for.
+
+    Returns:
+        Keys that are tombstones beyond doubt. The others may be too.
+    """
+    wanted = sorted(keys)
+    prefix = commonprefix([wanted[0], wanted[-1]])
+    ask = Request("ListObjectsV2", {"Bucket": bucket, "Prefix": prefix, "MaxKeys": _MAX_KEYS})
+    found: set[str] = set()
+    # `StartAfter` excludes its own name: the prefix itself may be a key, and comes first then.
+    if wanted[0] != prefix:
+        ask = ask.with_params(StartAfter=wanted[0][:-1])
+    while wanted:
+        page: Response = yield Call(place, ask)
+        items = page.get("Contents", ())
+        found |= {item["Key"] for item in items if may_be_tombstone(item)}
+        if not page.get("IsTruncated") or not items:
+            break
+        passed = bisect_right(wanted, items[-1]["Key"])
+        if passed < _MAX_KEYS // 10:
+            # Too many others between them for listing to be cheaper than asking.
+            break
+        wanted = wanted[passed:]
+        ask = ask.with_params(StartAfter=items[-1]["Key"])
+    return found & set(keys)
 
 
 _DELETED = "deleted"

@@ -17,6 +17,7 @@ from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.marks import tombstone
 from foodco_storage.flows.outcomes import BackendError, Rejected
 from foodco_storage.flows.request import Flow, Parameters, Request, Response
+from foodco_storage.layers.listed_tombstones import tombstoned
 from foodco_storage.layers.reconcile import Reconcile, delete_plainly
 from foodco_storage.layers.route import Route
 from foodco_storage.layers.sight import find, head_of
@@ -42,6 +43,9 @@ _FOLLOWING = (
     "WebsiteRedirectLocation",
 )
 """What the other side is told of a PUT. The rest (ACLs, KMS keys, storage classes, locks) means something on one side."""
+
+_WORTH_A_LIST = 20
+"""So many keys are looked at by listing them, fewer one by one."""
 
 
 class Mirror:
@@ -110,13 +114,16 @@ class Mirror:
         if self._route.mirroring.mode == "async":
             yield Defer(numbers)
             return True
+        # One list in place of a thousand looks; what it does not show as deleted is looked at by itself.
+        seen = yield from self._seen_deleted(keys, gone)
+        left = [(number, which) for number, which in zip(numbers, keys, strict=True) if which["Key"] not in seen]
         follow = [
             self._follow(self._route.entry(which), partial(self.direct_delete, which, gone=which["Key"] in gone))
-            for which in keys
+            for _, which in left
         ]
         results: Sequence[Any] = yield Gather(follow)
         failed: dict[int, BackendError] = {}
-        for number, result in zip(numbers, results, strict=True):
+        for (number, _), result in zip(left, results, strict=True):
             if isinstance(result, BackendError):
                 failed[number] = result
             elif isinstance(result, Exception):
@@ -126,6 +133,16 @@ class Mirror:
         for number, failure in failed.items():
             yield from self._left_over([number], failure)
         return bool(failed)
+
+    def _seen_deleted(self, keys: Sequence[Parameters], gone: Collection[str]) -> Generator[Any, Any, set[str]]:
+        """Which keys that the other side has lost are seen to be deleted on the authority still."""
+        if not self._route.marks_deletes or len(gone) < _WORTH_A_LIST:
+            return set()
+        try:
+            return (yield from tombstoned(self._route.authority, keys[0]["Bucket"], gone))
+        except BackendError:
+            # Then each by itself, whose failure is told and journalled.
+            return set()
 
     def direct_put(self, request: Request, write_id: str) -> Callable[[], Flow] | None:
         """The same PUT on the other side, where its body is at hand a second time."""

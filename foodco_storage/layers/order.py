@@ -43,12 +43,8 @@ def layers_of(route: Route, locate: Locate) -> list[Any]:
         coexistence = _reading_through(route, locate)
     else:
         coexistence = [Copies(route.authority, locate)]
-    return [HiddenReserved(route.reserved_prefix, _lists_alone(route)), *coexistence]
-
-
-def _lists_alone(route: Route) -> Place | None:
-    """The only place that is listed, where it may hold tombstones."""
-    return route.authority if route.may_hold_tombstones and not route.fallbacks else None
+    tombstones = route.authority if route.may_hold_tombstones else None
+    return [HiddenReserved(route.reserved_prefix, tombstones, merged=bool(route.fallbacks)), *coexistence]
 
 
 def _reading_through(route: Route, locate: Locate) -> list[Any]:

@@ -19,6 +19,9 @@ from foodco_storage.flows.request import Flow, Parameters, Request, Response
 from foodco_storage.layers.object_copy import Read, is_whole, part_sizes, put_whole, read_whole, spool
 from foodco_storage.layers.route import Route
 
+PHASES = frozenset({"cutover", "drain"})
+"""In which the primary decides, and the source is read after it."""
+
 _FORBIDDEN = 403
 _PRECONDITION_FAILED = 412
 _SPECIAL = frozenset({"SSECustomerKey", "VersionId"})
@@ -104,6 +107,7 @@ class Promotes:
             (self._route.identity, which["Bucket"], which["Key"]),
             flow,
             gate=self._route.gate,
+            phases=PHASES,
             size=spooled.size if spooled else 0,
             deadline_seconds=self._options.deadline_seconds,
             inline=not self._options.background,

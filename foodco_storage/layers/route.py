@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any
 
 from foodco_storage.flows.effects import Gate
 from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.place import RESERVED_PREFIX, Place
+
+NO_PHASES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +112,13 @@ class Route:
         """Whether the other side follows what is deleted; in drain that is all it follows."""
         return self.mirrors_writes or self.phase == "drain"
 
-    def now(self) -> Route:
-        """The route as it is now (see `Moving`)."""
+    def now(self, phases: Mapping[str, str] = NO_PHASES) -> Route:
+        """The route as it is now."""
         return self
 
     def entry(self, params: dict[str, Any], *, tags: bool = False) -> Entry:
         """The journal's entry for the key that a request is about."""
         return Entry(self.name, self.identity, str(params["Bucket"]), str(params["Key"]), tags)
-
-
-class Held(Protocol):
-    """Who knows the phase of a route that an operator moves."""
-
-    @property
-    def phase(self) -> str:
-        """The phase to read by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +129,21 @@ class Moving:
         name: the route's name in the configuration.
         prefix: the keys that the route speaks for start with it.
         phases: the route as it is in each phase.
-        held: tells the phase.
+        gate: tells the phase.
     """
 
     name: str
     prefix: str
     phases: Mapping[str, Route]
-    held: Held = field(compare=False)
+    gate: Gate = field(compare=False)
 
-    def now(self) -> Route:
+    def now(self, phases: Mapping[str, str] = NO_PHASES) -> Route:
         """The route as it is now.
+
+        Args:
+            phases: by names of routes, the phases that an operation under way holds on to.
 
         Raises:
             botocore.exceptions.ClientError: nobody can say which phase it is in.
         """
-        return self.phases[self.held.phase]
+        return self.phases[phases.get(self.name) or self.gate.phase]

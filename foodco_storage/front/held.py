@@ -1,0 +1,53 @@
+"""Holding the phase of a route whose control object says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from foodco_storage.backends.plain_client import PlainClient
+from foodco_storage.config import Route
+from foodco_storage.control.held_phase import HeldPhase
+from foodco_storage.control.place import place_of
+from foodco_storage.control.process import this_process
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A phase that is held, until it is given back.
+
+    Args:
+        held: the phase, shared by all clients of the process.
+        release: gives it back.
+    """
+
+    held: HeldPhase
+    release: Callable[[], None]
+
+
+def hold(name: str, route: Route, stores: str, make_plain: Callable[[], Any], journal_depth: Callable[[], int]) -> Hold:
+    """Hold the phase of a route.
+
+    Args:
+        name: the route's name.
+        route: its configuration.
+        stores: which stores and buckets it joins (`foodco_storage.front.routes.stores`).
+        make_plain: makes a client of the primary that does not retry.
+        journal_depth: how much of the route's journal is left on this host.
+
+    Raises:
+        ConfigurationError: the route has no one bucket for its control object.
+    """
+    place = place_of(name, route)
+    key = (stores, place)
+    held = this_process.acquire(
+        key,
+        (stores, route.primary),
+        lambda: PlainClient(make_plain),
+        lambda call, watcher: HeldPhase(
+            place, call, journal_depth=journal_depth, watcher=watcher, pause_seconds=route.control.pause_seconds
+        ),
+    )
+    return Hold(held, partial(this_process.release, key))
