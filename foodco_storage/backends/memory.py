@@ -6,19 +6,22 @@ raises exactly what a real backend hands to a flow. It is no server and not mean
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import accumulate
 from typing import Any
 from urllib.parse import parse_qsl
 
 from botocore.exceptions import ClientError
 
 from foodco_storage.backends.memory_listing import list_page
+from foodco_storage.flows.conditions import failed, matches
 from foodco_storage.flows.copy_source import CopySource
 from foodco_storage.flows.outcomes import BackendError, NoBucket, NotThere, Rejected
 from foodco_storage.flows.request import Parameters, Request, Response
@@ -35,6 +38,7 @@ _DESCRIBED = (
     "StorageClass",
 )
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+_COPY_SOURCE = "CopySource"
 _EPOCH = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
@@ -47,6 +51,8 @@ class Stored:
     modified: dt.datetime
     described: Parameters
     tags: list[dict[str, str]] = field(default_factory=list)
+    parts: Sequence[int] = ()
+    """Sizes of the parts that it was uploaded in; none for an object of one PUT."""
 
 
 @dataclass
@@ -95,28 +101,50 @@ class MemoryBackend:
 
     def _put_object(self, params: Parameters) -> Response:
         self._check_write(params, "conditional_put" if "IfNoneMatch" in params else "put_if_match")
-        data = _bytes(params.get("Body", b""))
+        data = self._body(params)
         return {"ETag": self._store(params, data, f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"').etag}
 
     def _get_object(self, params: Parameters) -> Response:
-        stored = self._found(params)
-        head = self._head_of(stored, params)
-        data, answer = stored.data, {}
-        if (asked := params.get("Range")) is not None and (span := _span(asked, len(data))) is not None:
-            if span[0] >= len(data):
-                raise self._error(Rejected, "InvalidRange", 416, "The requested range is not satisfiable")
-            answer = {"ContentRange": f"bytes {span[0]}-{span[1]}/{len(data)}"}
-            data = data[span[0] : span[1] + 1]
-        return head | answer | {"Body": io.BytesIO(data), "ContentLength": len(data)}
+        head, data = self._looked_at(params)
+        return head | {"Body": io.BytesIO(data)}
 
     def _head_object(self, params: Parameters) -> Response:
-        return self._head_of(self._found(params), params)
+        return self._looked_at(params)[0]
+
+    def _looked_at(self, params: Parameters) -> tuple[Response, bytes]:
+        """What a HEAD answers, of a range or a part too, and the bytes that a GET does."""
+        stored = self._found(params)
+        head, data = self._head_of(stored, params), stored.data
+        if (span := self._asked(stored, params)) is not None:
+            head["ContentRange"] = f"bytes {span[0]}-{span[1]}/{len(data)}"
+            data = data[span[0] : span[1] + 1]
+        if "PartNumber" in params and stored.parts and "part_number" not in self._lacks:
+            head["PartsCount"] = len(stored.parts)
+        return head | {"ContentLength": len(data)}, data
+
+    def _asked(self, stored: Stored, params: Parameters) -> tuple[int, int] | None:
+        """The bytes that a `Range` or a `PartNumber` asks for; None for all of them."""
+        size = len(stored.data)
+        if "PartNumber" in params and stored.parts and "part_number" not in self._lacks:
+            starts = [0, *accumulate(stored.parts)]
+            if params["PartNumber"] >= len(starts):
+                raise self._error(Rejected, "InvalidPartNumber", 416, "The requested partnumber is not satisfiable")
+            start, end = starts[params["PartNumber"] - 1 : params["PartNumber"] + 1]
+            return start, end - 1
+        span = _span(params.get("Range", ""), size)
+        if span is not None and (span[0] >= size or span[1] < span[0]):
+            raise self._error(Rejected, "InvalidRange", 416, "The requested range is not satisfiable")
+        return span
 
     def _get_object_tagging(self, params: Parameters) -> Response:
         return {"TagSet": list(self._found(params).tags)}
 
     def _put_object_tagging(self, params: Parameters) -> Response:
         self._found(params).tags = list(params["Tagging"]["TagSet"])
+        return {}
+
+    def _delete_object_tagging(self, params: Parameters) -> Response:
+        self._found(params).tags = []
         return {}
 
     def _delete_object(self, params: Parameters) -> Response:
@@ -131,9 +159,14 @@ class MemoryBackend:
 
     def _copy_object(self, params: Parameters) -> Response:
         stored = self._copied(params)
+        self._check_write(params, "copy_if_none_match")
         described = params if params.get("MetadataDirective") == "REPLACE" else stored.described
         target = {**described, "Bucket": params["Bucket"], "Key": params["Key"]}
-        copy = self._store(target, stored.data, stored.etag, stored.tags)
+        target.pop("Tagging", None)
+        if params.get("TaggingDirective") == "REPLACE" and "Tagging" in params:
+            target["Tagging"] = params["Tagging"]
+        etag = f'"{hashlib.md5(stored.data, usedforsecurity=False).hexdigest()}"'
+        copy = self._store(target, stored.data, etag, stored.tags)
         return {"CopyObjectResult": {"ETag": copy.etag, "LastModified": copy.modified}}
 
     def _upload_part_copy(self, params: Parameters) -> Response:
@@ -148,7 +181,15 @@ class MemoryBackend:
             raise self._error(Rejected, "InvalidArgument", 400, "CopySource is not of a form that S3 takes")
         if source.bucket not in self.buckets:
             raise self._error(NoBucket, "NoSuchBucket", 404, "The specified bucket does not exist")
-        return self._found(source.read())
+        stored = self._found(source.read())
+        conditions = {
+            name.removeprefix(_COPY_SOURCE): value
+            for name, value in params.items()
+            if name.startswith(_COPY_SOURCE + "If")
+        }
+        if failed(conditions, {stored.etag.strip('"')}, stored.modified):
+            raise self._error(Rejected, "PreconditionFailed", 412, "At least one of the pre-conditions did not hold")
+        return stored
 
     def _list_objects_v2(self, params: Parameters) -> Response:
         after = str(params.get("ContinuationToken", params.get("StartAfter", "")))
@@ -169,7 +210,7 @@ class MemoryBackend:
         return {"UploadId": upload_id, "Bucket": params["Bucket"], "Key": params["Key"]}
 
     def _upload_part(self, params: Parameters) -> Response:
-        data = _bytes(params["Body"])
+        data = self._body(params)
         self._upload(params).parts[params["PartNumber"]] = data
         return {"ETag": f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'}
 
@@ -180,7 +221,13 @@ class MemoryBackend:
         digests = b"".join(hashlib.md5(part, usedforsecurity=False).digest() for part in parts)
         etag = f'"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"'
         del self._uploads[params["UploadId"]]
-        return {"ETag": self._store(upload.params, b"".join(parts), etag).etag, "Key": upload.key}
+        stored = self._store(upload.params, b"".join(parts), etag)
+        stored.parts = tuple(len(part) for part in parts)
+        return {"ETag": etag, "Bucket": params["Bucket"], "Key": upload.key}
+
+    def _list_parts(self, params: Parameters) -> Response:
+        parts = sorted(self._upload(params).parts.items())[: params.get("MaxParts")]
+        return {"UploadId": params["UploadId"], "Parts": [{"PartNumber": n, "Size": len(part)} for n, part in parts]}
 
     def _abort_multipart_upload(self, params: Parameters) -> Response:
         self._upload(params)
@@ -200,6 +247,15 @@ class MemoryBackend:
             raise self._error(NotThere, "NoSuchKey", 404, "The specified key does not exist.")
         return stored
 
+    def _body(self, params: Parameters) -> bytes:
+        data = _bytes(params.get("Body", b""))
+        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode("ascii")
+        if params.get("ContentMD5", digest) != digest:
+            raise self._error(
+                Rejected, "BadDigest", 400, "The Content-MD5 you specified did not match what we received."
+            )
+        return data
+
     def _upload(self, params: Parameters) -> Upload:
         upload = self._uploads.get(params["UploadId"])
         if upload is None or upload.key != params["Key"]:
@@ -217,11 +273,12 @@ class MemoryBackend:
         return stored
 
     def _head_of(self, stored: Stored, params: Parameters) -> Response:
-        failed = self._error(Rejected, "PreconditionFailed", 412, "At least one of the pre-conditions did not hold")
-        if "IfMatch" in params and not _same(params["IfMatch"], stored.etag):
-            raise failed
-        if "IfNoneMatch" in params and _same(params["IfNoneMatch"], stored.etag):
-            raise self._error(Rejected, "304", 304, "Not Modified")
+        match failed(params, {stored.etag.strip('"')}, stored.modified):
+            case 412:
+                message = "At least one of the pre-conditions did not hold"
+                raise self._error(Rejected, "PreconditionFailed", 412, message)
+            case 304:
+                raise self._error(Rejected, "304", 304, "Not Modified")
         answer = {
             "ETag": stored.etag,
             "LastModified": stored.modified,
@@ -237,7 +294,9 @@ class MemoryBackend:
         if "IfMatch" in params and stored is None:
             raise self._error(NotThere, "NoSuchKey", 404, "The specified key does not exist.")
         exists = "IfNoneMatch" in params and stored is not None
-        differs = "IfMatch" in params and stored is not None and not _same(params["IfMatch"], stored.etag)
+        differs = (
+            "IfMatch" in params and stored is not None and not matches(params["IfMatch"], {stored.etag.strip('"')})
+        )
         if exists or differs:
             raise self._error(Rejected, "PreconditionFailed", 412, "At least one of the pre-conditions did not hold")
 
@@ -249,11 +308,9 @@ class MemoryBackend:
 
 
 def _bytes(body: Any) -> bytes:
-    return body if isinstance(body, bytes) else bytes(body.read())
-
-
-def _same(condition: str, etag: str) -> bool:
-    return condition == "*" or condition.strip('"') == etag.strip('"')
+    if isinstance(body, str):
+        return body.encode()
+    return bytes(body) if isinstance(body, bytes | bytearray) else bytes(body.read())
 
 
 def _span(asked: str, size: int) -> tuple[int, int] | None:

@@ -11,19 +11,19 @@ from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
-from foodco_storage.flows.conditions import matches
-from foodco_storage.flows.effects import Able, Call, Count, Enter, Gather, sent
+from foodco_storage.flows.effects import Call, Count, Enter, Gather, sent
 from foodco_storage.flows.marks import tombstone
 from foodco_storage.flows.outcomes import BackendError, Rejected
 from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
-from foodco_storage.flows.s3_errors import precondition_failed, refused, rejected
+from foodco_storage.flows.s3_errors import refused, rejected
+from foodco_storage.layers.conditional_writes import ConditionalWrites, is_conditional
 from foodco_storage.layers.mirror import Mirror
 from foodco_storage.layers.route import Route
-from foodco_storage.layers.sight import find
 from foodco_storage.layers.storage_metadata import note
 
 _NO_CONTENT = 204
-_TO_THE_TOMBSTONE = ("ExpectedBucketOwner", "RequestPayer")
+_OWNERS = ("ExpectedBucketOwner", "RequestPayer")
+_TO_THE_TOMBSTONE = (*_OWNERS, "IfMatch", "IfNoneMatch")
 
 
 class Deletes:
@@ -31,11 +31,13 @@ class Deletes:
 
     Args:
         route: in backfill, cutover or drain.
+        conditions: settles the caller's.
         mirror: lets the other side follow.
     """
 
-    def __init__(self, route: Route, mirror: Mirror) -> None:
+    def __init__(self, route: Route, conditions: ConditionalWrites, mirror: Mirror) -> None:
         self._route = route
+        self._conditions = conditions
         self._authority = route.authority
         self._mirror = mirror
 
@@ -76,31 +78,15 @@ class Deletes:
                 "deleting one version on the primary could let the source's copy show again; delete the key, or the version "
                 "when the migration has ended",
             )
-        ask = tombstone(params["Bucket"], params["Key"], **{k: params[k] for k in _TO_THE_TOMBSTONE if k in params})
-        if isinstance(params.get("IfMatch"), str):
-            ask = yield from self._only_if_match(request, ask)
-        response: Response = yield Call(
-            self._authority, ask, once="IfMatch" in ask.params or "IfNoneMatch" in ask.params
-        )
+        response = yield from self._conditions.carry_out(request, "put_if_match", self._put_tombstone)
         yield Count("tombstones", self._route.name)
         return _as_of_a_delete(response)
 
-    def _only_if_match(self, request: Request, ask: Request) -> Generator[Any, Any, Request]:
-        """The tombstone's PUT, tied to the object that the caller's condition names."""
-        if not (yield Able(self._authority, request.params["Bucket"], "put_if_match")):
-            raise refused(
-                request, f"the backend {self._authority.backend!r} can't delete under a condition (put_if_match)"
-            )
-        found = yield from find(self._route.places, request)
-        if found is None or found.is_deleted:
-            raise rejected(request, "NoSuchKey", 404, "The specified key does not exist.")
-        if not matches(request.params["IfMatch"], found.etags):
-            raise precondition_failed(request, "If-Match")
-        if found.place.backend != self._authority.backend:
-            return ask.with_params(IfNoneMatch="*")
-        etag = found.head["ETag"]
-        quoted = yield Able(self._authority, request.params["Bucket"], "put_if_match_quoted")
-        return ask.with_params(IfMatch=etag if quoted else etag.strip('"'))
+    def _put_tombstone(self, request: Request) -> Flow:
+        """Send a delete to the authority as the PUT that stands for it."""
+        params = request.params
+        ask = tombstone(params["Bucket"], params["Key"], **{k: params[k] for k in _TO_THE_TOMBSTONE if k in params})
+        return (yield from sent(self._authority, ask, once=is_conditional(request)))
 
     def _delete_each(self, request: Request, objects: Sequence[Parameters]) -> Flow:
         """Each key by itself on the authority, the other side by one request."""
@@ -173,7 +159,7 @@ def _single(request: Request, item: Parameters) -> Request:
 
 
 def _owners(request: Request) -> Parameters:
-    return {name: request.params[name] for name in _TO_THE_TOMBSTONE if name in request.params}
+    return {name: request.params[name] for name in _OWNERS if name in request.params}
 
 
 def _not_quiet(request: Request) -> Parameters:

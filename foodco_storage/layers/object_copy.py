@@ -109,7 +109,9 @@ def put_whole(
     return response
 
 
-def copy(source: Place, destination: Place, which: Parameters, head: Response) -> Generator[Any, Any, Response]:
+def copy(
+    source: Place, destination: Place, which: Parameters, head: Response, *, pinned: bool = False
+) -> Generator[Any, Any, Response]:
     """Bring a place's present object to another, unconditionally.
 
     Args:
@@ -117,14 +119,19 @@ def copy(source: Place, destination: Place, which: Parameters, head: Response) -
         destination: where it goes.
         which: bucket and key, as callers say them.
         head: what a HEAD of it answered.
+        pinned: copy this very object or none.
 
     Returns:
-        The head of what was copied, which may be a later object than `head` told of.
+        The head of what was copied, which may be a later object than `head` told of unless that is pinned.
+
+    Raises:
+        Rejected: 412, the pinned object is there no more.
+        BackendError: a store could not be asked or written.
     """
     if head["ContentLength"] > WHOLE_BYTES:
         yield from _copy_in_parts(source, destination, which, head)
         return head
-    read = yield from read_whole(source, which)
+    read = yield from read_whole(source, {**which, "IfMatch": head["ETag"]} if pinned else which)
     yield from put_whole(source, destination, which, read)
     return read.answer
 

@@ -91,7 +91,7 @@ def _on_the_move(route: Route, locate: Locate) -> list[Any]:
         uploads,
         Writes(route, conditions, writes),
         ObjectMetadataWrites(route, writes, promotes),
-        Deletes(route, Mirror(route, follows=route.mirrors_deletes)),
+        Deletes(route, conditions, Mirror(route, follows=route.mirrors_deletes)),
     ]
 
 

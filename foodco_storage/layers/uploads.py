@@ -6,20 +6,22 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any
 
+from foodco_storage.flows.conditions import bare
 from foodco_storage.flows.effects import Call, NewId, sent
 from foodco_storage.flows.marks import stamped
 from foodco_storage.flows.outcomes import NotThere, Rejected, Unavailable
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Request, Response
-from foodco_storage.flows.s3_errors import refused
+from foodco_storage.flows.s3_errors import refused, rejected
 from foodco_storage.layers.conditional_writes import ConditionalWrites, is_conditional
 from foodco_storage.layers.mirror import Mirror
 from foodco_storage.layers.object_copy import copy
 from foodco_storage.layers.route import Route
-from foodco_storage.layers.sight import find, head_of
+from foodco_storage.layers.sight import Found, find, head_of
 from foodco_storage.layers.storage_metadata import note
 
 _MAX_KNOWN = 10_000
+_PRECONDITION_FAILED = 412
 
 
 class Uploads:
@@ -111,15 +113,34 @@ class Uploads:
                 f"the upload began on {place.backend!r}, which no longer decides what the key holds; its condition can't be "
                 "settled there. Begin the upload anew",
             )
-        yield Call(place, request)
+        done: Response = yield Call(place, request)
         which = {"Bucket": request.params["Bucket"], "Key": request.params["Key"]}
         made = yield from find([place], head_of(request))
-        if made is None or made.is_deleted:
-            # Somebody deleted it already: it was there, and is gone.
-            return {"Bucket": which["Bucket"], "Key": which["Key"]}
-        yield from copy(place, self._authority, which, made.head)
+        if made is None or made.is_deleted or not self._is_of(request, done, made):
+            raise self._gone(request)
+        try:
+            yield from copy(place, self._authority, which, made.head, pinned=True)
+        except (NotThere, Rejected) as error:
+            if isinstance(error, Rejected) and error.status != _PRECONDITION_FAILED:
+                raise
+            raise self._gone(request) from error
         found = yield from find([self._authority], head_of(request))
         return _completed(request, found.head if found is not None and found.head else made.head)
+
+    def _is_of(self, request: Request, done: Response, made: Found) -> bool:
+        """Whether what lies there is what the upload has made: somebody else's write must not be brought over in its name."""
+        _, write_id = self._known.get(str(request.params["UploadId"]), (None, None))
+        if write_id is not None:
+            return made.write_id == write_id
+        # Some stores tell no ETag here.
+        return not done.get("ETag") or bare(done["ETag"]) == bare(made.head["ETag"])
+
+    def _gone(self, request: Request) -> Rejected:
+        """The upload is used up, and its object was overwritten or deleted before it could be brought over: not acknowledged."""
+        message = (
+            "The key was written or deleted by others while the upload was being completed; upload the object again"
+        )
+        return rejected(request, "OperationAborted", 409, message)
 
     def _remember(self, upload_id: str | None, place: Place, write_id: str | None) -> None:
         if upload_id is None:
