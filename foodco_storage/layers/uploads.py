@@ -135,12 +135,13 @@ class Uploads:
         # Some stores tell no ETag here.
         return not done.get("ETag") or bare(done["ETag"]) == bare(made.head["ETag"])
 
-    def _gone(self, request: Request) -> Rejected:
-        """The upload is used up, and its object was overwritten or deleted before it could be brought over: not acknowledged."""
-        message = (
-            "The key was written or deleted by others while the upload was being completed; upload the object again"
-        )
-        return rejected(request, "OperationAborted", 409, message)
+    def _gone(self, request: Request) -> Unavailable:
+        """The upload is used up, and its object was overwritten or deleted before it could be brought over.
+
+        Never acknowledged; and no refusal that had no effect: the other side has changed, and is looked into.
+        """
+        message = "The key was written or deleted by others while the upload was being completed; upload the object again"
+        return Unavailable(self._authority.backend, rejected(request, "OperationAborted", 409, message).error)
 
     def _remember(self, upload_id: str | None, place: Place, write_id: str | None) -> None:
         if upload_id is None:

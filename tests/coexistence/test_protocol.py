@@ -192,7 +192,7 @@ def test_a_complete_that_lands_after_a_flip() -> None:
     upload = BACKFILL.upload(b"v1", completes=CUTOVER)
     conditions: dict[str, Any] = {"primary": b"v0", "reconcile": reconcile_in(BACKFILL.route, CUTOVER.route)}
     explored(CUTOVER, upload, CUTOVER.put(b"v2"), converged=EQUAL, **conditions).check()
-    explored(CUTOVER, upload, CUTOVER.delete(), CUTOVER.get(), **conditions).check()
+    explored(CUTOVER, upload, CUTOVER.delete(), CUTOVER.get(), converged=EQUAL, **conditions).check()
     explored(CUTOVER, upload, CUTOVER.put(b"v2"), CUTOVER.put(b"v3"), **(conditions | {"crash": 0})).check()
 
 
