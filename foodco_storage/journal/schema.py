@@ -79,12 +79,11 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         # By `checkpoint` instead.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        if not _is_ready(connection, path):
-            with transaction(connection):
-                # Another process may have been faster.
-                if not _is_ready(connection, path):
-                    for statement in _TABLES:
-                        connection.execute(statement)
+        # Another process may be about to make the tables: looked at in one transaction, or a part of them could be seen.
+        with transaction(connection):
+            if not _is_ready(connection, path):
+                for statement in _TABLES:
+                    connection.execute(statement)
     except BaseException:
         connection.close()
         raise

@@ -259,11 +259,6 @@ class StoreInMemory(MemoryBackend):
         self._uploads[self.fresh] = Upload(params["Key"], dict(params))
         return {"UploadId": self.fresh, "Bucket": params["Bucket"], "Key": params["Key"]}
 
-    def _list_parts(self, params: Parameters) -> Response:
-        parts = sorted(self._upload(params).parts.items())[: params.get("MaxParts")]
-        rows = [{"PartNumber": number, "Size": len(data)} for number, data in parts]
-        return {"UploadId": params["UploadId"], "Key": params["Key"], "Parts": rows}
-
     def _store(self, *args: Any) -> Stored:
         stored = super()._store(*args)
         stored.modified = MODIFIED

@@ -124,12 +124,11 @@ class Moves:
         yield from crashed
         if edge.spawned or edge.node.ended is not None or self._racy:
             yield first, begun
-        else:
-            if state.faults.crash and edge.journaled:
-                # What it has entered is there, and nothing else yet.
-                crashed_before = self._killed(begun, index, begun.journal)
-                yield Step(edge.node.program.name, note="begins, enters, then CRASHES"), crashed_before
-            yield from self._calls(begun, index, edge.node)
+            return
+        if begun.faults.crash:
+            # What it has entered is there, and nothing else yet.
+            yield first._replace(note="begins, then CRASHES"), self._killed(begun, index, begun.journal)
+        yield from self._calls(begun, index, edge.node)
 
     # Calls.
 

@@ -257,6 +257,13 @@ def replay(entry: Entry) -> Flow:
     return {}
 
 
+def replay_absence_too(entry: Entry) -> Flow:
+    p = yield from look(P)
+    if p is None:
+        yield ask(S, "DeleteObject")
+    return (yield from replay(entry))
+
+
 def put_primary(content: Parameters) -> Flow:
     return (yield from answer(put(P, {**content, "Metadata": {"id": (yield NewId())}})))
 

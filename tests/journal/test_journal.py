@@ -273,11 +273,11 @@ class Interrupting(Sequence[Entry]):
 
 
 def test_a_finalizer_may_use_it_in_the_midst_of_a_transaction(journal: Journal) -> None:
-    numbers = list(journal.enter([entry(n) for n in range(4)]))
+    numbers = list(journal.enter([entry(n) for n in range(6)]))
 
     def use() -> None:
         journal.defer([numbers.pop(0)])
-        journal.settle([numbers.pop()])
+        journal.settle([numbers.pop(), numbers.pop()])
 
     journal.enter(Interrupting([entry("x"), entry("y")], use))
     assert [(row.entry.key, row.deferred) for row in journal.entries()] == [

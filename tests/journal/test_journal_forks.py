@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +26,24 @@ def keys(taken: list[Taken]) -> list[str]:
 
 
 class Child:
-    """A forked child: works, tells, waits until it is let go, and ends without cleaning up."""
+    """A forked child: works, tells, waits until it is let go, may work again, and ends without cleaning up."""
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    def __init__(self, work: Callable[[], Any], then: Callable[[], Any]) -> None:
         (told, telling), (waiting, self._letting) = os.pipe(), os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             code = 1
             try:
-                work()
+                try:
+                    work()
+                finally:
+                    os.write(telling, b"x")
+                    os.read(waiting, 1)
+                then()
                 code = 0
             except BaseException:  # noqa: BLE001 - told, and then the exit code tells
                 traceback.print_exc()
             finally:
-                os.write(telling, b"x")
-                os.read(waiting, 1)
                 os._exit(code)
         os.close(telling)
         os.close(waiting)
@@ -47,11 +52,37 @@ class Child:
 
     def end(self) -> None:
         os.write(self._letting, b"x")
+        assert os.waitstatus_to_exitcode(self._wait()) == 0
+
+    def kill(self) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            self._wait()
+
+    def _wait(self) -> int:
         os.close(self._letting)
-        assert os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]) == 0
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return status
 
 
-def test_parent_and_child_are_two_owners(journal: Journal, directory: Path) -> None:
+Forking = Callable[..., Child]
+
+
+@pytest.fixture
+def fork() -> Iterator[Forking]:
+    """Forks children, and kills those that a failed test has not ended."""
+    with ExitStack() as stack:
+
+        def one(work: Callable[[], Any], then: Callable[[], Any] = lambda: None) -> Child:
+            child = Child(work, then)
+            stack.callback(child.kill)
+            return child
+
+        yield one
+
+
+def test_parent_and_child_are_two_owners(journal: Journal, directory: Path, fork: Forking) -> None:
     (mine,) = journal.enter([entry("parent's")])
 
     def work() -> None:
@@ -63,7 +94,7 @@ def test_parent_and_child_are_two_owners(journal: Journal, directory: Path) -> N
         journal.after_fork()
         assert journal.depth() == 3
 
-    child = Child(work)
+    child = fork(work)
     assert keys(journal.take(["id"])) == ["left"]
     assert len(list((directory / "owners").iterdir())) == 2
     child.end()
@@ -72,9 +103,9 @@ def test_parent_and_child_are_two_owners(journal: Journal, directory: Path) -> N
     assert journal.depth() == 2
 
 
-def test_a_child_that_never_uses_it_and_one_that_closes_it(journal: Journal) -> None:
+def test_a_child_that_never_uses_it_and_one_that_closes_it(journal: Journal, fork: Forking) -> None:
     journal.enter([entry("parent's")])
-    idle, closing = Child(lambda: None), Child(journal.close)
+    idle, closing = fork(lambda: None), fork(journal.close)
     assert journal.take(["id"]) == []
     journal.enter([entry("more")])
     idle.end()
@@ -82,9 +113,7 @@ def test_a_child_that_never_uses_it_and_one_that_closes_it(journal: Journal) -> 
     assert journal.depth() == 2
 
 
-def test_what_the_parent_could_not_settle_is_no_business_of_the_child(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_parent_could_not_settle_is_no_business_of_the_child(journal: Journal, fork: Forking) -> None:
     (mine,) = journal.enter([entry("a")])
     journal._access.unsettled.add(mine)
     journal._access.undeferred[mine] = "timeout"
@@ -93,31 +122,31 @@ def test_what_the_parent_could_not_settle_is_no_business_of_the_child(
         journal.take(["id"])
         assert journal.depth() == 1
 
-    Child(work).end()
+    fork(work).end()
     journal.take(["id"])
     assert journal.depth() == 0
 
 
-def test_a_closed_one_stays_closed(journal: Journal) -> None:
+def test_a_closed_one_stays_closed(journal: Journal, fork: Forking) -> None:
     journal.close()
 
     def work() -> None:
         with pytest.raises(Exception, match="is closed"):
             journal.depth()
 
-    Child(work).end()
+    fork(work).end()
 
 
 def test_a_child_does_not_keep_its_parent_alive(journal: Journal, program: Callable[..., Any]) -> None:
     other = program("""
 journal = Journal(directory)
 journal.enter([entry("a")])
-child = os.fork()
-if child == 0:
+if os.fork() == 0:
+    say(os.getpid())
+    os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(60)
     os._exit(0)
-say(child)
-os.kill(os.getpid(), signal.SIGKILL)
+time.sleep(60)
 """)
     child = int(other.hear())
     try:
@@ -127,40 +156,19 @@ os.kill(os.getpid(), signal.SIGKILL)
         os.kill(child, 9)
 
 
-def test_the_log_is_not_deleted_under_the_child(directory: Path, opened: Callable[..., Journal]) -> None:
+def test_the_log_is_not_deleted_under_the_child(opened: Callable[..., Journal], fork: Forking) -> None:
     # SQLite in a child believes that it holds the locks that the parent held: see foodco_storage.journal.forks.
     journal = opened()
     journal.enter([entry("parent's")])
-    (starting, start), (done, finished) = os.pipe(), os.pipe()
-
-    def work() -> None:
-        journal.enter([entry("before")])
-
-    def then() -> None:
-        os.read(starting, 1)
-        journal.enter([entry("after")])
-        os.write(finished, b"x")
-
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-            os.write(finished, b"x")
-            then()
-        finally:
-            os._exit(0)
-    os.read(done, 1)
-    # Were the parent alone, this would delete the log.
+    child = fork(lambda: journal.enter([entry("before")]), lambda: journal.enter([entry("after")]))
+    assert journal._access._connection is None
+    # Were the parent alone with it, this would delete the log.
     journal.close()
-    os.write(start, b"x")
-    os.read(done, 1)
-    os.waitpid(pid, 0)
-    for descriptor in (starting, start, done, finished):
-        os.close(descriptor)
+    child.end()
     assert [row.entry.key for row in opened().entries()] == ["parent's", "before", "after"]
 
 
-def test_forks_in_the_midst_of_the_work_of_threads(journal: Journal) -> None:
+def test_forks_in_the_midst_of_the_work_of_threads(journal: Journal, fork: Forking) -> None:
     stop = False
 
     def work() -> int:
@@ -180,28 +188,27 @@ def test_forks_in_the_midst_of_the_work_of_threads(journal: Journal) -> None:
         working = [pool.submit(work) for _ in range(3)]
         try:
             for _ in range(8):
-                Child(in_child).end()
+                fork(in_child).end()
         finally:
             stop = True
         assert all(pairs.result() for pairs in working)
     assert journal.depth() == 0
 
 
-def test_threads_that_fork_at_once(opened: Callable[..., Journal]) -> None:
+def test_threads_that_fork_at_once(opened: Callable[..., Journal], fork: Forking) -> None:
     journals = [opened() for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda _: Child(journals[1].close).end(), range(6)))
+        list(pool.map(lambda _: fork(journals[1].close).end(), range(6)))
     assert [journal.depth() for journal in journals] == [0, 0, 0]
 
 
 FORK_LIKE_UWSGI = """
 import ctypes
-libc, python = ctypes.PyDLL(None), ctypes.pythonapi
 
 def fork_in_c():
-    child = libc.fork()
+    child = ctypes.PyDLL(None).fork()
     if child == 0:
-        python.PyOS_AfterFork_Child()
+        journal.after_fork()
     return child
 
 journal = Journal(directory)

@@ -123,6 +123,35 @@ journal.close()
     assert len(opened().take(["id"], limit=1000)) == 80
 
 
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_many_new_ones_that_are_opened_at_once(program: Callable[..., Any], kind: str) -> None:
+    # Races that one try in ten or in six hundred loses: SQLite telling at once that it is locked, tables half made.
+    other = program(f"""
+import multiprocessing, multiprocessing.dummy
+kind = {{"threads": multiprocessing.dummy, "processes": multiprocessing.get_context("fork")}}["{kind}"]
+at_once = threading.Barrier(4) if "{kind}" == "threads" else kind.Barrier(4)
+
+def work(number):
+    for turn in range(30):
+        at_once.wait(60)
+        try:
+            journal = Journal(directory / str(turn))
+            journal.enter([entry(number)])
+            journal.close()
+        except BaseException:
+            at_once.abort()
+            raise
+
+workers = [kind.Process(target=work, args=(number,)) for number in range(4)]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+assert all(worker.exitcode == 0 for worker in workers)
+""")
+    other.end()
+
+
 def test_a_program_that_it_starts_does_not_keep_it_alive(journal: Journal, program: Callable[..., Any]) -> None:
     other = program("""
 journal = Journal(directory)
@@ -185,6 +214,12 @@ def test_one_whose_file_was_removed_goes_on(journal: Journal, opened: Callable[.
     journal.close()
     assert keys(other.take(["id"])) == ["c", "d"]
     assert len(lock_files(directory)) == 1
+
+
+def test_one_whose_file_was_removed_takes_nothing_of_its_own(journal: Journal) -> None:
+    journal.enter([entry("a")])
+    journal._access.owner._path.unlink()
+    assert journal.take(["id"]) == []
 
 
 def test_one_whose_file_was_removed_takes_as_its_new_self(
@@ -252,6 +287,40 @@ def test_a_file_that_is_taken_for_a_dead_ones_while_it_is_made(
     other = opened()
     journal.enter([entry("a")])
     assert other.take(["id"]) == []
+
+
+def test_a_file_is_not_free_until_it_is_removed(
+    journal: Journal, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of one that is only about to lock it.
+    making = directory / "owners" / f"{7:016x}.lock"
+    making.touch()
+    refused: list[bool] = []
+    real_unlink = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        with making.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                refused.append(path == making)
+        real_unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    journal.take([])
+    assert refused == [True]
+    assert not making.exists()
+
+
+def test_those_who_look_do_not_hinder_each_other(
+    journal: Journal, opened: Callable[..., Journal], directory: Path
+) -> None:
+    other = opened()
+    other.enter([entry("a")])
+    other._access._disconnect()
+    other._access.owner.close()
+    with looked_at(other._access.owner._path):
+        assert keys(journal.take(["id"])) == ["a"]
 
 
 def test_a_file_that_cannot_be_looked_into_is_a_living_ones(
