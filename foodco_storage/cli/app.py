@@ -12,7 +12,10 @@ import typer
 from rich.console import Console
 
 from foodco_storage import __version__
+from foodco_storage.cli import journal, tombstones, verify
 from foodco_storage.cli.failures import explained
+from foodco_storage.cli.options import ConfigFile
+from foodco_storage.cli.phase import phase_app
 from foodco_storage.cli.show import show_configuration, show_finding, show_summary
 from foodco_storage.config import check, json_schema, load
 from foodco_storage.errors import ConfigurationError, Problem
@@ -27,19 +30,12 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.add_typer(phase_app, name="phase")
+app.command(epilog=verify.EPILOG)(verify.verify)
+app.command(epilog=tombstones.EPILOG)(tombstones.tombstones)
+app.command(epilog=journal.EPILOG)(journal.journal)
 
 out = Console()
-
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        metavar="FILE",
-        help="The configuration file. By default FOODCO_STORAGE_CONFIG, then ~/.config/foodco_storage/config.toml, then "
-        "/etc/foodco_storage/config.toml.",
-    ),
-]
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so

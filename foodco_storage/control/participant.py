@@ -133,6 +133,7 @@ class Participant:
             yield from self._look()
         if self.standing.announced:
             yield from self._tell_news()
+        if self.standing.announced:
             for former in sorted(self._stored - {self.standing.client}):
                 yield from self._take_away(former)
 
@@ -141,12 +142,12 @@ class Participant:
 
     def _look(self) -> Steps[None]:
         self._doing = "the control object can't be read"
-        announced, asked_at = self.standing.announced, self._clock()
+        asked_at = self._clock()
         found = yield from self._control.read()
         if found is None:
             raise LookupError("there is none, make it with `foodco-storage phase init`")
         with self.changed:
-            self.standing.adopt(found.record, asked_at, announced=announced)
+            self.standing.adopt(found.record, asked_at)
             readers = self.view.readers
             if self.view.phase != found.record.phase:
                 self._earlier_readers.append(readers)

@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol
@@ -47,6 +48,7 @@ class Process:
         self._lock = threading.Lock()
         self._entries: dict[Hashable, _Entry] = {}
         self._watchers: dict[Hashable, Watcher] = {}
+        self._given_back: deque[Hashable] = deque()
         self._pid_of_hook = 0
 
     def acquire(self, key: Hashable, store: Hashable, connect: Callable[[], Connection], hold: Hold) -> HeldPhase:
@@ -58,28 +60,24 @@ class Process:
             connect: makes a connection that no client of the user's owns.
             hold: makes the phase.
         """
+        self._settle()
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None:
                 entry.users += 1
                 return entry.held
             connection = connect()
-            watcher = self._watchers.setdefault(store, Watcher(started=self._close_at_exit))
+            watcher = self._watchers.setdefault(store, Watcher(started=self._close_at_exit, meanwhile=self._settle))
             held = hold(connection.send, watcher)
             self._entries[key] = _Entry(held, connection)
             return held
 
     def release(self, key: Hashable) -> None:
-        """Give a phase back; once for every `acquire`. The last one closes it."""
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is None:
-                return
-            entry.users -= 1
-            if entry.users:
-                return
-            del self._entries[key]
-        self._close(entry)
+        """Give a phase back; once for every `acquire`. A moment after the last one it is closed, in another thread.
+
+        Takes no lock and sends nothing: it may be called by the garbage collector, in the middle of anything.
+        """
+        self._given_back.append(key)
 
     def close(self) -> None:
         """Close all phases: take this process's reports away."""
@@ -88,6 +86,22 @@ class Process:
             self._entries.clear()
         for entry in entries:
             self._close(entry)
+
+    def _settle(self) -> None:
+        """Close what nobody uses any more."""
+        while self._given_back:
+            with self._lock:
+                # Another thread may have been quicker.
+                entry = self._entry_without_users(self._given_back.popleft()) if self._given_back else None
+            if entry is not None:
+                self._close(entry)
+
+    def _entry_without_users(self, key: Hashable) -> _Entry | None:
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        entry.users -= 1
+        return None if entry.users else self._entries.pop(key)
 
     def after_fork(self) -> None:
         """In a forked child: the same phases, as another client, with connections of its own."""

@@ -40,17 +40,17 @@ class Standing:
         self.in_flight = 0
         self.written_by = ""
 
-    def adopt(self, record: Record, asked_at: float, *, announced: bool) -> None:
+    def adopt(self, record: Record, asked_at: float) -> None:
         """Go by what was read.
 
         Args:
             record: what was read.
             asked_at: when the reading began: the lease counts from there.
-            announced: whether a report lay in the store by then.
         """
         self.record = record
         self.lease_until = asked_at + record.lease_seconds
-        self.registered = announced
+        # Announced before the reading began: reports are not sent meanwhile.
+        self.registered = self.announced
 
     def reported(self, sent_at: float, now: float) -> str | None:
         """Note that a report was stored.

@@ -14,6 +14,10 @@ logger = logging.getLogger("foodco_storage")
 _LONGEST_SECONDS: Final = 1.0
 
 
+def _nothing() -> None:
+    pass
+
+
 class Watcher:
     """Re-reads the control objects of one store, in one thread that runs while there are any.
 
@@ -22,11 +26,18 @@ class Watcher:
     Args:
         clock: the one of the phases that it watches.
         started: called when the thread has been started, in a forked child once more.
+        meanwhile: called in the thread again and again, every second at least.
     """
 
-    def __init__(self, clock: Callable[[], float] = lease_clock, started: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = lease_clock,
+        started: Callable[[], None] = _nothing,
+        meanwhile: Callable[[], None] = _nothing,
+    ) -> None:
         self._clock = clock
         self._started = started
+        self._meanwhile = meanwhile
         self._changed = threading.Condition()
         self._held: tuple[HeldPhase, ...] = ()
         self._thread: threading.Thread | None = None
@@ -41,7 +52,11 @@ class Watcher:
             starts = self._thread is None
             if starts:
                 self._thread = threading.Thread(target=self._run, name="foodco-storage-phases", daemon=True)
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:
+                    # The interpreter is ending. Whoever writes now reads by himself.
+                    self._thread = None
             self._changed.notify_all()
         if starts:
             self._started()
@@ -65,6 +80,7 @@ class Watcher:
 
     def _run(self) -> None:
         while True:
+            self._safely(self._meanwhile)
             with self._changed:
                 if not self._held:
                     self._thread = None
@@ -76,11 +92,12 @@ class Watcher:
                     continue
                 due = [held for held in self._held if held.due_at <= now]
             for held in due:
-                self._refresh(held)
+                self._safely(held.refresh)
 
-    def _refresh(self, held: HeldPhase) -> None:
+    @staticmethod
+    def _safely(work: Callable[[], None]) -> None:
         try:
-            held.refresh()
+            work()
         except Exception:
             # A mistake of ours must not end all leases.
-            logger.exception("route %r: its control object could not be re-read", held.place.route)
+            logger.exception("control objects could not be re-read")

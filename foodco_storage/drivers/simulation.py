@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar
 
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import BotoCoreError, EndpointConnectionError
 
 from foodco_storage.backends.interface import Backend
 from foodco_storage.flows.effects import (
@@ -122,7 +122,7 @@ class Simulation:
         effect = process.effect
         try:
             result = self._do(effect, fault)
-        except (BackendError, OSError) as error:
+        except (BackendError, BotoCoreError, OSError) as error:
             self._advance(process, process.flow.throw, error)
         else:
             self._advance(process, process.flow.send, result)
@@ -207,7 +207,9 @@ class Simulation:
         if place.backend in self.down or fault is Fault.BEFORE:
             raise self._unreachable(place.backend)
         bucket = place.bucket(request.params["Bucket"])
-        response = self.backends[place.backend].call(Request(request.operation, {**request.params, "Bucket": bucket}))
+        backend = self.backends[place.backend]
+        send = backend.call_once if effect.once else backend.call
+        response = send(Request(request.operation, {**request.params, "Bucket": bucket}))
         if fault is Fault.AFTER:
             raise self._unreachable(place.backend)
         return response
@@ -240,6 +242,8 @@ class Simulation:
             process.response = end.value
         except BackendError as failure:
             process.error, process.failure = failure.error, failure
+        except (BotoCoreError, OSError) as error:
+            process.error = error
 
 
 def _spooled(data: bytes) -> Spooled:

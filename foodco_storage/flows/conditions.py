@@ -61,16 +61,19 @@ def failure(request: Request, status: int) -> Rejected:
 
 def _date(value: Any) -> dt.datetime | None:
     """A date in the forms that boto3 takes; None where it is none, which S3 ignores."""
-    if isinstance(value, str):
-        for parse in (dt.datetime.fromisoformat, parsedate_to_datetime):
-            try:
-                value = parse(value)
-                break
-            except ValueError:
-                continue
+    for parse in (_of_seconds, dt.datetime.fromisoformat, parsedate_to_datetime) if isinstance(value, str) else ():
+        try:
+            value = parse(value)
+            break
+        except (ValueError, OverflowError, OSError):
+            continue
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = dt.datetime.fromtimestamp(value, dt.UTC)
     if not isinstance(value, dt.datetime):
         return None
     # botocore takes a date without a zone for local time (botocore.utils.parse_to_aware_datetime).
     return value.astimezone(dt.UTC)
+
+
+def _of_seconds(text: str) -> dt.datetime:
+    return dt.datetime.fromtimestamp(float(text), dt.UTC)

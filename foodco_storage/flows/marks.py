@@ -54,9 +54,20 @@ def tombstone(bucket: str, key: str, **more: Any) -> Request:
     return Request("PutObject", params | more)
 
 
+def mark(answer: Response, name: str) -> str | None:
+    """A mark in the metadata of a GET's or HEAD's answer; None where it is not there.
+
+    Names of headers have no case: some stores answer `X-Amz-Meta-Foodco-Write`, and botocore keeps that.
+    """
+    metadata: Parameters = answer.get("Metadata") or {}
+    if name in metadata:
+        return str(metadata[name])
+    return next((str(value) for theirs, value in metadata.items() if theirs.lower() == name), None)
+
+
 def is_tombstone(answer: Response) -> bool:
     """Whether a GET or HEAD, of a range too, found a tombstone."""
-    return TOMBSTONE in (answer.get("Metadata") or ())
+    return mark(answer, TOMBSTONE) is not None
 
 
 def may_be_tombstone(item: Mapping[str, Any]) -> bool | None:
@@ -76,10 +87,8 @@ def stamped(request: Request, write_id: str) -> Request:
     Raises:
         Rejected: the caller's own metadata has a reserved name.
     """
-    metadata = request.params.get("Metadata")
-    if metadata is None:
-        return request.with_params(Metadata={WRITE: write_id})
-    if not isinstance(metadata, Mapping):
+    metadata = request.params.get("Metadata", {})
+    if not isinstance(metadata, dict):
         # botocore says what is wrong with it.
         return request
     for name in metadata:
@@ -92,18 +101,18 @@ def stamped(request: Request, write_id: str) -> Request:
 
 def write_id(answer: Response) -> str | None:
     """The id of the write that made an object; None for one that the library did not write."""
-    return (answer.get("Metadata") or {}).get(WRITE)
+    return mark(answer, WRITE)
 
 
 def has_marks(metadata: Iterable[str]) -> bool:
     """Whether there is anything of ours among these names."""
-    return not _MARKS.isdisjoint(metadata)
+    return any(name.lower() in _MARKS for name in metadata)
 
 
 def without_marks(answer: Response) -> Response:
     """Take the marks out of an answer, headers included; in place, since the answer is the flow's own."""
     metadata: Parameters = answer["Metadata"]
-    answer["Metadata"] = {name: value for name, value in metadata.items() if name not in _MARKS}
+    answer["Metadata"] = {name: value for name, value in metadata.items() if name.lower() not in _MARKS}
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders")
     for mark in _MARKS if headers else ():
         headers.pop(f"x-amz-meta-{mark}", None)

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from foodco_storage.flows.marks import ORIGIN
+from foodco_storage.flows.marks import ORIGIN, mark
 from foodco_storage.flows.request import Response
 
 _VERSION = "1"
@@ -43,11 +43,13 @@ class Origin:
         A copy that a server made of a promoted object has its metadata too, but is an object of its own: so the key is part
         of the mark.
         """
-        text = (answer.get("Metadata") or {}).get(ORIGIN)
+        text = mark(answer, ORIGIN)
         if not text:
             return None
         match text.split(" "):
-            case [version, digest, etag, seconds, *parts] if version == _VERSION and digest == _digest(bucket, key):
+            case [version, digest, etag, seconds, *parts] if (
+                version == _VERSION and digest == _digest(bucket, key) and len(parts) <= 1
+            ):
                 try:
                     modified = dt.datetime.fromtimestamp(int(seconds), dt.UTC)
                     return cls(etag, modified, _sizes(parts[0]) if parts else ())
@@ -57,7 +59,9 @@ class Origin:
 
 
 def _digest(bucket: str, key: str) -> str:
-    return hashlib.sha256(f"{bucket}/{key}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    # What botocore sends of a member of an enumeration are its characters, whatever `str()` makes of it.
+    name = str.__str__(bucket) + "/" + str.__str__(key)
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _runs(parts: Iterable[int]) -> str:
@@ -76,10 +80,9 @@ _MAX_PARTS = 10_000
 def _sizes(text: str) -> tuple[int, ...]:
     sizes: list[int] = []
     for run in text.split(","):
-        size, _, count = run.partition("x")
-        times = int(count or 1)
-        if len(sizes) + times > _MAX_PARTS:
-            # S3 knows no more; metadata is not to be trusted with our memory.
+        size, times = map(int, run.split("x")) if "x" in run else (int(run), 1)
+        if size < 1 or times < 1 or len(sizes) + times > _MAX_PARTS:
+            # S3 knows no more parts; metadata is not to be trusted with our memory.
             raise ValueError(text)
-        sizes += [int(size)] * times
+        sizes += [size] * times
     return tuple(sizes)

@@ -40,6 +40,9 @@ def slow_down(request: Request, message: str) -> Unavailable:
 
 def precondition_failed(request: Request, condition: str) -> Rejected:
     """412, as S3 words it (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)."""
+    if request.operation == "HeadObject":
+        # No body to name the error in: botocore takes the status for the code.
+        return rejected(request, "412", 412, "Precondition Failed")
     message = "At least one of the pre-conditions you specified did not hold"
     error = rejected(request, "PreconditionFailed", 412, message)
     error.error.response["Error"]["Condition"] = condition  # type: ignore[attr-defined]

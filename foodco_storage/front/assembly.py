@@ -139,8 +139,7 @@ class Assembly:
             if isinstance(route, Route):
                 check_authority(mirroring.journal, route, stores(name, self._routes[name], self._backends))
             mirroring.serve(driver, route)
-        # What processes that died have left.
-        mirroring.wake()
+        mirroring.take_up()
         return Dispatch(router, backends, driver)
 
     def _names(self) -> Sequence[str]:

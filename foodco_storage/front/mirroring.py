@@ -15,6 +15,8 @@ from os import register_at_fork
 from pathlib import Path
 from typing import Any, Protocol
 
+from botocore.exceptions import ClientError
+
 from foodco_storage.config import Configuration
 from foodco_storage.counting import add
 from foodco_storage.drivers.threads import ThreadDriver
@@ -60,6 +62,11 @@ class Mirroring:
             self._serving = [one for one in self._serving if one[0]() is not None]
             self._serving.append((weakref.ref(driver), route))
 
+    def take_up(self) -> None:
+        """See whether processes that died have left anything."""
+        if self.journal.depth():
+            self.wake()
+
     def wake(self) -> None:
         """There may be something to do."""
         self._woken.set()
@@ -96,10 +103,16 @@ class Mirroring:
         routes = {}
         for reference, route in serving:
             driver = reference()
-            if driver is not None:
+            if driver is None:
+                continue
+            try:
                 now = route.now()
-                if now.other is not None:
-                    routes[now.identity] = driver, now
+            except ClientError as error:
+                # Nobody can say its phase now: its entries wait.
+                logger.debug("entries of a route wait for its phase to be known: %s", error)
+                continue
+            if now.other is not None:
+                routes[now.identity] = driver, now
         return routes
 
     def _run(self) -> None:

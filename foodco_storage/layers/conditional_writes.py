@@ -11,13 +11,17 @@ from foodco_storage.flows.outcomes import NotThere, Rejected
 from foodco_storage.flows.request import Flow, Request
 from foodco_storage.flows.s3_errors import precondition_failed, refused, rejected
 from foodco_storage.layers.route import Route
-from foodco_storage.layers.sight import Found, find
+from foodco_storage.layers.sight import Found, find, names_an_etag
 
 ROUNDS = 5
 """So often a write whose condition holds is sent anew, when somebody else changes what it was sent for in between."""
 
 _PRECONDITION_FAILED = 412
 _CONFLICT = 409
+
+
+class SourceFailedError(Rejected):
+    """What was to be copied is missing, or fails its conditions: whatever the code, it says nothing of the destination."""
 
 
 class ConditionalWrites:
@@ -43,13 +47,20 @@ class ConditionalWrites:
         if not is_conditional(request):
             return (yield from send(request))
         yield from self._check_able(request, capability)
+        # A file may have been read by the time that the store refuses it: what is left of it is another object.
+        is_at_hand = isinstance(request.params.get("Body", b""), bytes | bytearray | str)
         conflict: Rejected | None = None
         for number in range(ROUNDS):
             # Where nobody else has a say the store decides; only its refusal may be about a mark of ours.
-            is_first = number == 0
-            ask = request if is_first and not self._fallbacks else (yield from self._settle(request, is_first=is_first))
+            is_first = is_at_hand and number == 0
+            decides = is_first and not self._fallbacks and names_an_etag(request.params.get("IfMatch", ""))
+            ask = request if decides else (yield from self._settle(request, is_first=is_first))
+            if number and not is_at_hand:
+                break
             try:
                 return (yield from send(ask))
+            except SourceFailedError:
+                raise
             except (NotThere, Rejected) as error:
                 if error.status not in {_PRECONDITION_FAILED, _CONFLICT} and not isinstance(error, NotThere):
                     raise

@@ -11,18 +11,19 @@ from typing import Any
 from foodco_storage.flows.conditions import failed
 from foodco_storage.flows.copy_source import CopySource
 from foodco_storage.flows.effects import Call, Discard, NewId, Resumable, Spool, Spooled, sent
-from foodco_storage.flows.marks import stamped
+from foodco_storage.flows.marks import has_marks, stamped, without_marks, write_id
 from foodco_storage.flows.outcomes import BackendError, NoBucket, NotThere, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import deleted, precondition_failed, rejected
 from foodco_storage.layers.carried import kept, tags
-from foodco_storage.layers.conditional_writes import ROUNDS, ConditionalWrites, is_conditional
+from foodco_storage.layers.conditional_writes import ROUNDS, ConditionalWrites, SourceFailedError, is_conditional
 from foodco_storage.layers.mirror import Mirror
 from foodco_storage.layers.resume import reopening
 from foodco_storage.layers.route import Route
 from foodco_storage.layers.sight import find, see
 from foodco_storage.layers.storage_metadata import note
+from foodco_storage.layers.unknown_outcomes import send_once
 from foodco_storage.layers.uploads import Uploads
 
 Locate = Callable[[str, str], Route]
@@ -61,6 +62,7 @@ class Copies:
         conditions: settles `IfNoneMatch` and `IfMatch` of the destination; None where it has no fallbacks.
         mirror: lets the other side of the destination follow; None on a route that does not migrate.
         uploads: knows which place an upload belongs to; None where there is one.
+        keeps_marks: whether objects there may carry marks of ours: elsewhere callers would see them.
     """
 
     def __init__(
@@ -70,12 +72,15 @@ class Copies:
         conditions: ConditionalWrites | None = None,
         mirror: Mirror | None = None,
         uploads: Uploads | None = None,
+        *,
+        keeps_marks: bool = False,
     ) -> None:
         self._destination = destination
         self._locate = locate
         self._conditions = conditions
         self._mirror = mirror
         self._uploads = uploads
+        self._keeps_marks = keeps_marks
 
     def copy_object(self, request: Request, below: Below) -> Flow:
         """Copy one object of up to 5 GiB."""
@@ -121,25 +126,39 @@ class Copies:
             return note(response, backend=destination.backend, copied_from=place.backend)
         if missing is None:
             raise LookupError(source.bucket)
-        raise missing
+        raise SourceFailedError(missing.backend, missing.error)
 
     def _at_the_server(self, request: Request, source: CopySource, place: Place, route: Route) -> Flow:
         """Let the store copy what it holds itself."""
         renamed = place.bucket(source.bucket) != source.bucket
         here = request.with_params(CopySource=source.at(place)) if renamed else request
-        if not route.may_hold_tombstones:
-            return (yield from sent(place, here))
-        for _ in range(ROUNDS):
-            pinned = yield from self._pinned(here, source, place)
+        once = is_conditional(request)
+        leaves_marks = self._keeps_marks or request.operation != "CopyObject" or not route.may_hold_marks
+        if leaves_marks and not route.may_hold_tombstones:
             try:
-                return (yield from sent(place, pinned))
+                return (yield from sent(place, here, once=once))
             except Rejected as error:
-                if error.status != _PRECONDITION_FAILED or is_conditional(request):
+                if once and error.status == _PRECONDITION_FAILED:
+                    # Whose condition was it?
+                    yield from self._pinned(here, source, place)
+                raise
+        pinned = yield from self._pinned(here, source, place)
+        for _ in range(ROUNDS):
+            try:
+                return (yield from sent(place, pinned, once=once))
+            except Rejected as error:
+                if error.status != _PRECONDITION_FAILED:
+                    raise
+                before, pinned = pinned, (yield from self._pinned(here, source, place))
+                if once and before.params["CopySourceIfMatch"] == pinned.params["CopySourceIfMatch"]:
                     raise
         raise rejected(request, "ConditionalRequestConflict", 409, "The copy source kept changing; try again")
 
     def _pinned(self, request: Request, source: CopySource, place: Place) -> Generator[Any, Any, Request]:
-        """The copy, tied to the object that was looked at: the store would copy a tombstone as any other object."""
+        """The copy, tied to the object that was looked at: the store would copy a tombstone as any other object.
+
+        Where the destination is none of ours it is told what to write, without the marks that the store would copy along.
+        """
         read = Request("HeadObject", self._as_a_read(request, source))
         found = yield from find([place], read)
         if found is None:
@@ -150,8 +169,14 @@ class Copies:
             raise deleted(request, place.backend)
         modified = found.origin.modified if found.origin else found.head["LastModified"]
         if failed(read.params, found.etags, modified):
-            raise precondition_failed(request, "x-amz-copy-source-If-Match")
-        return request.without_params(*_SOURCE_CONDITIONS).with_params(CopySourceIfMatch=found.head["ETag"])
+            failure = precondition_failed(request, "x-amz-copy-source-If-Match")
+            raise SourceFailedError(place.backend, failure.error)
+        pinned = request.without_params(*_SOURCE_CONDITIONS).with_params(CopySourceIfMatch=found.head["ETag"])
+        copies_metadata = request.operation == "CopyObject" and request.params.get("MetadataDirective") != "REPLACE"
+        if self._keeps_marks or not copies_metadata or not has_marks(found.head.get("Metadata") or ()):
+            return pinned
+        described = {"Metadata": {}, **kept(request, place, without_marks(found.head))}
+        return pinned.with_params(MetadataDirective="REPLACE", **described)
 
     def _as_a_read(self, request: Request, source: CopySource) -> Parameters:
         params = request.params
@@ -164,8 +189,9 @@ class Copies:
             answer: Response = yield from see(place, get)
         except Rejected as error:
             if error.status == 304:  # noqa: PLR2004 - a copy's failed condition is always 412
-                raise precondition_failed(request, "x-amz-copy-source-if-none-match") from error
-            raise
+                failure = precondition_failed(request, "x-amz-copy-source-if-none-match")
+                raise SourceFailedError(place.backend, failure.error) from error
+            raise SourceFailedError(place.backend, error.error) from error
         if answer["ContentLength"] > _MAX_COPY_BYTES:
             yield Discard(answer["Body"])
             raise rejected(
@@ -213,7 +239,11 @@ class Copies:
         ask = Request("PutObject", put)
         if self._mirror is not None and params.get("MetadataDirective") != "REPLACE":
             ask = stamped(ask, (yield NewId()))
-        response: Response = yield Call(self._destination, ask)
+        response = yield from (
+            send_once(self._destination, ask, write_id(ask.params))
+            if is_conditional(ask)
+            else sent(self._destination, ask)
+        )
         response["CopyObjectResult"] = _result(response)
         return response
 

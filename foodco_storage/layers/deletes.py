@@ -11,12 +11,13 @@ from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
-from foodco_storage.flows.effects import Call, Count, Enter, Gather, sent
+from foodco_storage.flows.effects import Call, Count, Defer, Enter, Gather, sent
 from foodco_storage.flows.marks import tombstone
-from foodco_storage.flows.outcomes import BackendError, Rejected
+from foodco_storage.flows.outcomes import BackendError, NoBucket, Rejected, Unavailable
 from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import refused, rejected
 from foodco_storage.layers.conditional_writes import ConditionalWrites, is_conditional
+from foodco_storage.layers.delete_parameters import NOT_CARRIED, check_one, check_several
 from foodco_storage.layers.mirror import Mirror
 from foodco_storage.layers.route import Route
 from foodco_storage.layers.storage_metadata import note
@@ -43,16 +44,22 @@ class Deletes:
 
     def delete_object(self, request: Request, below: Below) -> Flow:
         """Delete one object, or one version of it where the source is the authority."""
-        which: Parameters = {name: request.params[name] for name in ("Bucket", "Key") if name in request.params}
-        direct = partial(self._mirror.direct_delete, which)
+        if self._route.marks_deletes:
+            check_one(request)
+        direct = None
+        if "VersionId" not in request.params or self._route.marks_deletes:
+            which: Parameters = {name: request.params[name] for name in ("Bucket", "Key") if name in request.params}
+            direct = partial(self._mirror.direct_delete, which)
         response = yield from self._mirror.around(request, self._take_away(request), direct)
         return note(response, backend=self._authority.backend)
 
     def delete_objects(self, request: Request, below: Below) -> Flow:
         """Delete up to 1000 keys at once."""
+        if self._route.marks_deletes:
+            check_several(request)
         objects = _listed(request)
         if objects is None:
-            # Not of the form that botocore takes: it says so better than we could.
+            # Empty, or not of the form that botocore takes: it says so better than we could.
             return (yield from below(request))
         response = yield from self._delete_each(request, objects)
         return note(response, backend=self._authority.backend)
@@ -70,13 +77,18 @@ class Deletes:
     def _take_away(self, request: Request) -> Flow:
         """Delete on the authority."""
         if not self._route.marks_deletes:
-            return (yield from sent(self._authority, request))
+            return (yield from sent(self._authority, request, once=is_conditional(request)))
         params = request.params
         if params.get("VersionId", "null") != "null":
             raise refused(
                 request,
                 "deleting one version on the primary could let the source's copy show again; delete the key, or the version "
                 "when the migration has ended",
+            )
+        if not NOT_CARRIED.isdisjoint(params):
+            raise refused(
+                request,
+                "a delete can't be tied to IfMatchLastModifiedTime or IfMatchSize while the bucket migrates; use IfMatch",
             )
         response = yield from self._conditions.carry_out(request, "put_if_match", self._put_tombstone)
         yield Count("tombstones", self._route.name)
@@ -92,23 +104,30 @@ class Deletes:
         """Each key by itself on the authority, the other side by one request."""
         requests = [_single(request, item) for item in objects]
         keys = [{"Bucket": one.params["Bucket"], "Key": one.params["Key"]} for one in requests]
-        numbers: Sequence[int] = ()
+        numbers: Sequence[int] = [0] * len(keys)
         if self._mirror.follows:
             numbers = yield Enter([self._route.entry(which) for which in keys])
-        results = yield from self._take_each_away(request, requests)
-        response = _answer(request, objects, results)
-        if not self._mirror.follows:
-            return response
+        results, response = yield from self._take_each_away(request, requests)
         done = []
         for number, which, result in zip(numbers, keys, results, strict=True):
-            if isinstance(result, Exception):
-                yield from self._mirror.not_written([number], result)
-            else:
+            if not isinstance(result, Exception):
                 done.append((number, which))
+            elif self._mirror.follows:
+                yield from self._mirror.not_written([number], result)
+        if (failure := _failure_of_all(results, response)) is not None:
+            if self._mirror.follows:
+                yield Defer([number for number, _ in done])
+            raise failure
+        answer = response if isinstance(response, dict) else _answer(request, objects, results)
+        if not self._mirror.follows:
+            return answer
         deleted = [which for _, which in done]
         gone = yield from self._tell_other(request, deleted)
-        pending = yield from self._mirror.follow_deletes(deleted, [number for number, _ in done], gone)
-        return note(response, mirror="pending") if pending else response
+        versions = {one.params["Key"] for one in requests if "VersionId" in one.params}
+        pending = yield from self._mirror.follow_deletes(
+            deleted, [number for number, _ in done], gone, () if self._route.marks_deletes else versions
+        )
+        return note(answer, mirror="pending") if pending else answer
 
     def _tell_other(self, request: Request, keys: Sequence[Parameters]) -> Generator[Any, Any, set[str]]:
         """Delete on the source by one request in place of a thousand; which keys that has reached."""
@@ -124,18 +143,18 @@ class Deletes:
             return set()
         return {which["Key"] for which in keys} - {error.get("Key") for error in answer.get("Errors", ())}
 
-    def _take_each_away(self, request: Request, requests: Sequence[Request]) -> Generator[Any, Any, list[Any]]:
+    def _take_each_away(
+        self, request: Request, requests: Sequence[Request]
+    ) -> Generator[Any, Any, tuple[list[Any], Response | Exception | None]]:
+        """What became of each key; and the answer, where the store knows the operation itself."""
         if self._route.marks_deletes:
-            return list((yield Gather([self._take_away(one) for one in requests])))
-        # The source is the authority: it knows the operation itself.
+            return list((yield Gather([self._take_away(one) for one in requests]))), None
         try:
-            answer: Response = yield Call(self._authority, request.with_params(Delete=_not_quiet(request)))
-        except BackendError as error:
-            return [error] * len(requests)
-        failed = {error.get("Key"): error for error in answer.get("Errors", ())}
-        return [
-            _rejection(one, failed[one.params["Key"]]) if one.params["Key"] in failed else answer for one in requests
-        ]
+            answer: Response = yield Call(self._authority, request)
+        except Exception as error:  # noqa: BLE001 - raised when the journal knows of it
+            return [error] * len(requests), error
+        failed = [(error.get("Key"), error.get("VersionId")) for error in answer.get("Errors", ())]
+        return [_failure_among(failed, one) or {} for one in requests], answer
 
 
 def _listed(request: Request) -> list[Parameters] | None:
@@ -155,6 +174,8 @@ def _single(request: Request, item: Parameters) -> Request:
         params["VersionId"] = item["VersionId"]
     if "ETag" in item:
         params["IfMatch"] = item["ETag"]
+    for name in NOT_CARRIED.intersection(item):
+        params[f"IfMatch{name}"] = item[name]
     return Request("DeleteObject", params)
 
 
@@ -162,12 +183,22 @@ def _owners(request: Request) -> Parameters:
     return {name: request.params[name] for name in _OWNERS if name in request.params}
 
 
-def _not_quiet(request: Request) -> Parameters:
-    return {name: value for name, value in request.params["Delete"].items() if name != "Quiet"}
+def _failure_among(failed: Sequence[tuple[Any, Any]], request: Request) -> Rejected | None:
+    """The refusal of one of several keys, where the store tells of one; some leave the version out."""
+    key, version = request.params["Key"], request.params.get("VersionId")
+    if (key, version) in failed or (key, None) in failed:
+        return rejected(request, "AccessDenied", 403, "told in the answer")
+    return None
 
 
-def _rejection(request: Request, error: Parameters) -> Rejected:
-    return rejected(request, str(error.get("Code")), 400, str(error.get("Message", "")))
+def _failure_of_all(results: Sequence[Any], response: Response | Exception | None) -> Exception | None:
+    """The failure that has to be raised, since no answer can tell it: of the whole request, of the store, or a mistake."""
+    if response is not None:
+        return response if isinstance(response, Exception) else None
+    failures = [result for result in results if isinstance(result, Exception)]
+    unexpected = [failure for failure in failures if not isinstance(failure, BackendError)]
+    outages = [failure for failure in failures if isinstance(failure, NoBucket | Unavailable)]
+    return next(iter(unexpected), None) or (outages[0] if len(outages) == len(results) else None)
 
 
 def _as_of_a_delete(response: Response) -> Response:
@@ -187,8 +218,6 @@ def _answer(request: Request, objects: Sequence[Parameters], results: Sequence[A
             error = response.get("Error", {})
             code, message = error.get("Code") or "InternalError", error.get("Message") or str(result.error)
             errors.append({**named, "Code": code, "Message": message})
-        elif isinstance(result, Exception):
-            raise result
         else:
             metadata = metadata or result.get("ResponseMetadata", {})
             deleted.append(named)

@@ -54,6 +54,9 @@ class HiddenReserved:
 
     def _list(self, request: Request, below: Below, names: tuple[str, ...], following: _Following) -> Flow:
         response: Response = yield from below(request)
+        if "Name" in response:
+            # Callers know it by their own name.
+            response["Name"] = request.params["Bucket"]
         shown = yield from self._shown(request, response, names)
         missing = _count(response, names) - _count(shown, names)
         if not missing:

@@ -10,7 +10,7 @@ from typing import Any
 from foodco_storage.flows.effects import Call, Gather
 from foodco_storage.flows.marks import may_be_tombstone
 from foodco_storage.flows.place import Place
-from foodco_storage.flows.request import Flow, Request, Response
+from foodco_storage.flows.request import Flow, Parameters, Request, Response
 from foodco_storage.layers.sight import find
 
 _FIRST_LOOK = 10
@@ -47,7 +47,7 @@ def tombstones_among(
 def without_ghosts(
     place: Place, request: Request, prefixes: Sequence[str], hidden: tuple[str, ...] = ()
 ) -> Generator[Any, Any, set[str]]:
-    """Which of these common prefixes hold at least one key that is there.
+    """Which of these common prefixes hold at least one key that is there; in a listing of versions, one version.
 
     Args:
         place: the only one that told of them.
@@ -100,6 +100,13 @@ def tombstoned(place: Place, bucket: str, keys: Collection[str]) -> Generator[An
     return found & set(keys)
 
 
+_CURRENT = ("Contents",)
+_VERSIONS = ("Versions", "DeleteMarkers")
+_MARKERS = {
+    "ContinuationToken": "NextContinuationToken",
+    "KeyMarker": "NextKeyMarker",
+    "VersionIdMarker": "NextVersionIdMarker",
+}
 _DELETED = "deleted"
 _ALIVE = "alive"
 
@@ -117,14 +124,26 @@ def _look(place: Place, request: Request, item: Mapping[str, Any]) -> Flow:
 
 
 def _holds_any(place: Place, request: Request, prefix: str, hidden: tuple[str, ...]) -> Flow:
-    ask = Request("ListObjectsV2", {"Bucket": request.params["Bucket"], "Prefix": prefix, "MaxKeys": _FIRST_LOOK})
+    versions = request.operation == "ListObjectVersions"
+    operation, names = ("ListObjectVersions", _VERSIONS) if versions else ("ListObjectsV2", _CURRENT)
+    ask = Request(operation, {"Bucket": request.params["Bucket"], "Prefix": prefix, "MaxKeys": _FIRST_LOOK})
     while True:
         page: Response = yield Call(place, ask)
-        items = [item for item in page.get("Contents", ()) if not item["Key"].startswith(hidden or ("\0",))]
+        items = [item for name in names for item in page.get(name, ()) if not _is_hidden(item["Key"], hidden)]
         dead = yield from tombstones_among(place, ask, items)
         if len(dead) < len(items):
             return {_ALIVE: True}
-        token = page.get("NextContinuationToken")
-        if not page.get("IsTruncated") or not token or token == ask.params.get("ContinuationToken"):
+        ask_next = ask.with_params(MaxKeys=_MAX_KEYS, **_after(page))
+        if not page.get("IsTruncated") or not _after(page) or ask_next.params == ask.params:
             return {_ALIVE: False}
-        ask = ask.with_params(ContinuationToken=token, MaxKeys=_MAX_KEYS)
+        ask = ask_next
+
+
+def _is_hidden(key: str, hidden: tuple[str, ...]) -> bool:
+    return bool(hidden) and key.startswith(hidden)
+
+
+def _after(page: Response) -> Parameters:
+    """Where the next page begins, as parameters."""
+    markers = {ours: page.get(theirs) for ours, theirs in _MARKERS.items()}
+    return {name: value for name, value in markers.items() if value}

@@ -183,10 +183,12 @@ class MergedLists:
             side = self._sides[number]
             if not side.has_tombstones:
                 continue
-            keys = [entry.answer for entry in entries if not entry.is_prefix]
+            # What belongs to another route may be a tombstone here, from another time, and an object there.
+            shown = [entry for entry in entries if side.shows(entry)]
+            keys = [entry.answer for entry in shown if not entry.is_prefix]
             dead |= {key for key, _ in (yield from tombstones_among(side.place, ask, keys))}
             elsewhere = {entry.name for other, (_, found) in pages.items() if other != number for entry in found}
-            alone = [entry.name for entry in entries if entry.is_prefix and entry.name not in elsewhere]
+            alone = [entry.name for entry in shown if entry.is_prefix and entry.name not in elsewhere]
             dead |= set(alone) - (yield from without_ghosts(side.place, ask, alone, side.hidden))
         return dead
 

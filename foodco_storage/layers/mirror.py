@@ -15,7 +15,7 @@ from botocore.exceptions import ParamValidationError
 from foodco_storage.flows.effects import Call, Count, Defer, Enter, Gather, Settle
 from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.marks import tombstone
-from foodco_storage.flows.outcomes import BackendError, Rejected
+from foodco_storage.flows.outcomes import BackendError, Unavailable
 from foodco_storage.flows.request import Flow, Parameters, Request, Response
 from foodco_storage.layers.listed_tombstones import tombstoned
 from foodco_storage.layers.reconcile import Reconcile, delete_plainly
@@ -76,7 +76,8 @@ class Mirror:
         Raises:
             BackendError: the authority's own; and, with `required`, that of the other side.
         """
-        if self._reconcile is None:
+        if self._reconcile is None or not has_names(request.params):
+            # Without a key botocore sends nothing.
             return (yield from write)
         entry = self._route.entry(request.params, tags=tags)
         numbers = yield Enter([entry])
@@ -86,7 +87,7 @@ class Mirror:
             return note(response, mirror="pending")
         try:
             yield from self._follow(entry, direct)
-        except BackendError as failure:
+        except Exception as failure:  # noqa: BLE001 - the authority has taken the write: whatever it is, it is no failure of that
             yield from self._left_over(numbers, failure)
             return note(response, mirror="pending")
         yield Settle(numbers)
@@ -94,7 +95,7 @@ class Mirror:
         return response
 
     def follow_deletes(
-        self, keys: Sequence[Parameters], numbers: Sequence[int], gone: Collection[str]
+        self, keys: Sequence[Parameters], numbers: Sequence[int], gone: Collection[str], versions: Collection[str] = ()
     ) -> Generator[Any, Any, bool]:
         """Let the other side follow deletes of several keys, each of them entered in the journal.
 
@@ -102,6 +103,7 @@ class Mirror:
             keys: bucket and key of each.
             numbers: their entries.
             gone: keys that the other side has been told of already.
+            versions: keys of which only a version was deleted: something may lie there still.
 
         Returns:
             Whether it has yet to follow some.
@@ -118,16 +120,16 @@ class Mirror:
         seen = yield from self._seen_deleted(keys, gone)
         left = [(number, which) for number, which in zip(numbers, keys, strict=True) if which["Key"] not in seen]
         follow = [
-            self._follow(self._route.entry(which), partial(self.direct_delete, which, gone=which["Key"] in gone))
+            self._follow(
+                self._route.entry(which),
+                None if which["Key"] in versions else partial(self.direct_delete, which, gone=which["Key"] in gone),
+            )
             for _, which in left
         ]
         results: Sequence[Any] = yield Gather(follow)
-        failed: dict[int, BackendError] = {}
-        for (number, _), result in zip(left, results, strict=True):
-            if isinstance(result, BackendError):
-                failed[number] = result
-            elif isinstance(result, Exception):
-                raise result
+        failed = {
+            number: result for (number, _), result in zip(left, results, strict=True) if isinstance(result, Exception)
+        }
         yield Settle([number for number in numbers if number not in failed])
         yield Count("mirrored", self._route.name, len(numbers) - len(failed))
         for number, failure in failed.items():
@@ -189,7 +191,7 @@ class Mirror:
         if took_no_effect(error):
             yield Settle(numbers)
         else:
-            yield Defer(numbers, str(error))
+            yield Defer(numbers, str(error.error if isinstance(error, BackendError) else error))
 
     def _follow(self, entry: Entry, direct: Callable[[], Flow] | None) -> Flow:
         """Bring the other side up to date.
@@ -203,15 +205,21 @@ class Mirror:
             return {}
         return (yield from self._reconcile.key({"Bucket": entry.bucket, "Key": entry.key}, tags=entry.tags))
 
-    def _left_over(self, numbers: Sequence[int], failure: BackendError) -> Generator[Any, Any, None]:
-        yield Defer(numbers, str(failure.error))
+    def _left_over(self, numbers: Sequence[int], failure: Exception) -> Generator[Any, Any, None]:
+        seen = failure.error if isinstance(failure, BackendError) else failure
+        yield Defer(numbers, str(seen) or type(seen).__name__)
         yield Count("mirror_failures", self._route.name, len(numbers))
         if self._route.mirroring.required:
-            failure.error.add_note(
+            seen.add_note(
                 f"foodco_storage: {self._route.authority.backend!r} has taken the write, and it will be mirrored; "
                 "mirror.required makes this an error"
             )
             raise failure
+
+
+def has_names(params: Parameters) -> bool:
+    """Whether a request says which object it is about, in a form that botocore takes."""
+    return all(isinstance(params.get(name), str) for name in ("Bucket", "Key"))
 
 
 _SETTLED = "settled"
@@ -229,7 +237,7 @@ def took_no_effect(error: Exception) -> bool:
     """
     if isinstance(error, ParamValidationError):
         return True
-    if not isinstance(error, Rejected):
+    if not isinstance(error, BackendError) or isinstance(error, Unavailable):
         return False
     response: Parameters = getattr(error.error, "response", None) or {}
     return not response.get("ResponseMetadata", {}).get("RetryAttempts", 0)

@@ -198,14 +198,21 @@ def part_sizes(place: Place, which: Parameters, head: Response) -> Generator[Any
     etag = bare(head.get("ETag", ""))
     if "-" not in etag or not (yield Able(place, which["Bucket"], "part_number")):
         return ()
+    part = {**which, "IfMatch": head["ETag"]}
     try:
-        first: Response = yield Call(place, Request("HeadObject", {**which, "PartNumber": 1, "IfMatch": head["ETag"]}))
+        first: Response = yield Call(place, Request("HeadObject", {**part, "PartNumber": 1}))
+        size, count = int(first["ContentLength"]), int(first.get("PartsCount", 0))
+        last = head["ContentLength"] - size * (count - 1)
+        if not count or not 0 < last <= size:
+            return ()
+        if count > 2:  # noqa: PLR2004 - of two the first tells
+            # Uploads have parts of one size and a smaller last one; of others each would have to be asked for.
+            end: Response = yield Call(place, Request("HeadObject", {**part, "PartNumber": count}))
+            if end["ContentLength"] != last:
+                return ()
     except BackendError:
         return ()
-    size, count = first["ContentLength"], first.get("PartsCount", 0)
-    last = head["ContentLength"] - size * (count - 1)
-    # Uploads have parts of one size and a smaller last one; of others the sizes would have to be asked for one by one.
-    return (size,) * (count - 1) + (last,) if count and 0 < last <= size else ()
+    return (size,) * (count - 1) + (last,)
 
 
 def _even_parts(size: int) -> list[int]:

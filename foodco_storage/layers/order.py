@@ -68,12 +68,12 @@ def _before_or_after(route: Route, locate: Locate) -> list[Any]:
     if route.may_hold_tombstones:
         layers += [
             ObjectAttributes(route.authority),
-            Copies(route.authority, locate, conditions),
+            Copies(route.authority, locate, conditions, keeps_marks=True),
             Writes(route, conditions),
             ObjectMetadataWrites(route),
         ]
     else:
-        layers.append(Copies(route.authority, locate))
+        layers.append(Copies(route.authority, locate, keeps_marks=True))
     return layers
 
 
@@ -87,7 +87,7 @@ def _on_the_move(route: Route, locate: Locate) -> list[Any]:
         ObjectAttributes(route.authority),
         FallbackReads(route, promotes),
         *([MergedLists(sides_of([route], ""))] if route.fallbacks else []),
-        Copies(route.authority, locate, conditions, writes, uploads),
+        Copies(route.authority, locate, conditions, writes, uploads, keeps_marks=True),
         uploads,
         Writes(route, conditions, writes),
         ObjectMetadataWrites(route, writes, promotes),

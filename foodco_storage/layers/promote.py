@@ -10,14 +10,18 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any
 
+from botocore.exceptions import ParamValidationError
+
 from foodco_storage.flows.conditions import bare
 from foodco_storage.flows.effects import Able, Call, Count, Discard, Later, Spooled, Tee, Warn
 from foodco_storage.flows.origin import Origin
 from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Parameters, Request, Response
+from foodco_storage.flows.s3_errors import refused
 from foodco_storage.layers.object_copy import Read, is_whole, part_sizes, put_whole, read_whole, spool
 from foodco_storage.layers.route import Route
+from foodco_storage.layers.sight import whole_size
 
 PHASES = frozenset({"cutover", "drain"})
 """In which the primary decides, and the source is read after it."""
@@ -55,8 +59,10 @@ class Promotes:
         """
         if self._stopped or not self._options.enabled or not _SPECIAL.isdisjoint(request.params):
             return answer
-        is_whole_object = "ContentRange" not in answer and "PartNumber" not in request.params
-        if _size(answer) > self._options.max_object_bytes:
+        # Headers that the caller asked to see in place of the object's are not the object's.
+        is_as_stored = not any(name.startswith("Response") for name in request.params)
+        is_whole_object = "ContentRange" not in answer and "PartNumber" not in request.params and is_as_stored
+        if whole_size(answer) > self._options.max_object_bytes:
             yield Count("promotes_too_large", self._route.name)
             return answer
         if not (yield from self._is_safe(request)):
@@ -81,7 +87,7 @@ class Promotes:
             answer: Response = yield Call(source, Request("GetObject", which))
         except (NotThere, Deleted, NoBucket):
             return {}
-        if _size(answer) > self._options.max_object_bytes:
+        if whole_size(answer) > self._options.max_object_bytes:
             yield Discard(answer["Body"])
             yield Count("promotes_too_large", self._route.name)
             return {}
@@ -94,6 +100,12 @@ class Promotes:
             BackendError: it could not be, and does not lie there either.
         """
         which = {"Bucket": request.params["Bucket"], "Key": request.params["Key"]}
+        if not (yield Able(self._primary, which["Bucket"], "conditional_put")):
+            raise refused(
+                request,
+                f"the object lies in {source.backend!r} only, and the backend {self._primary.backend!r} can't make sure that "
+                "nobody writes it while it is brought over (conditional_put). Write the object again, or copy it by batch",
+            )
         read = yield from read_whole(source, which)
         try:
             yield from self._put(source, which, read)
@@ -138,9 +150,17 @@ class Promotes:
             yield Count("promote_failures", name)
             if error.status != _FORBIDDEN:
                 raise
+            what = "write" if error.backend == self._primary.backend else "read all (tags among it) of"
             yield from self._stop(
-                f"the credentials of {self._primary.backend!r} may not write {which['Bucket']!r}: reads of route {name!r} "
-                "promote nothing in this process"
+                f"the credentials of {error.backend!r} may not {what} {which['Bucket']!r}: reads of route {name!r} promote "
+                "nothing in this process"
+            )
+            return {}
+        except ParamValidationError as error:
+            # Another program wrote what botocore does not send: a date that is none.
+            yield Count("promote_failures", name)
+            yield Warn(
+                ("not promoted", self._route.identity), f"{which['Bucket']}/{which['Key']} stays where it is: {error}"
             )
             return {}
         except BackendError:
@@ -165,9 +185,3 @@ class Promotes:
         self._stopped = True
         yield Count("promotes_stopped", self._route.name)
         yield Warn(("promotes", self._route.identity), why)
-
-
-def _size(answer: Response) -> int:
-    """The whole object's size, also of the answer to a range."""
-    total = str(answer.get("ContentRange", "")).rpartition("/")[2]
-    return int(total) if total.isdigit() else int(answer["ContentLength"])

@@ -118,7 +118,8 @@ class Route:
 
     def entry(self, params: dict[str, Any], *, tags: bool = False) -> Entry:
         """The journal's entry for the key that a request is about."""
-        return Entry(self.name, self.identity, str(params["Bucket"]), str(params["Key"]), tags)
+        # What botocore sends of a member of an enumeration are its characters, whatever `str()` makes of it.
+        return Entry(self.name, self.identity, str.__str__(params["Bucket"]), str.__str__(params["Key"]), tags)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,20 +30,25 @@ def _kind(found: Found | None) -> str:
     return "absent" if found is None else ("deleted" if found.is_deleted else "object")
 
 
-def same(one: Found, other: Found, *, ignore_dates: bool = True) -> bool:
+def same(one: Found, other: Found) -> bool:
     """Whether two places hold the same object.
 
     By the id of the write that made it, where the library did; by the origin of a promoted copy; else by ETag, size, content
-    headers and metadata. ETags that can't be compared (other part layouts, encryption) say "not the same".
+    headers and metadata. ETags that can't be compared (other part layouts, encryption) say "not the same". An id alone
+    proves nothing: a program without the library reads metadata and writes it back, to other content or with more in it.
     """
-    del ignore_dates
     a, b = one.head, other.head
-    if a["ContentLength"] != b["ContentLength"]:
+    if a["ContentLength"] != b["ContentLength"] or described(a) != described(b):
         return False
-    ids = write_id(a), write_id(b)
-    if any(ids):
-        return ids[0] == ids[1]
-    return bool(one.etags & other.etags) and described(a) == described(b)
+    if any(ids := (write_id(a), write_id(b))):
+        return ids[0] == ids[1] and not _differ(a, b)
+    return bool(one.etags & other.etags)
+
+
+def _differ(one: Response, other: Response) -> bool:
+    """Whether two ETags are of one kind, and not the same."""
+    etags = [bare(head["ETag"]) for head in (one, other)]
+    return etags[0] != etags[1] and not any("-" in etag for etag in etags)
 
 
 def described(head: Response) -> dict[str, Any]:

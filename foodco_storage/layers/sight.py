@@ -15,24 +15,18 @@ from foodco_storage.flows.conditions import CONDITIONS, bare, failed, failure
 from foodco_storage.flows.effects import Call, Discard, sent
 from foodco_storage.flows.marks import TOMBSTONE_ETAG, has_marks, is_tombstone, without_marks, write_id
 from foodco_storage.flows.origin import Origin
-from foodco_storage.flows.outcomes import Deleted, NotThere, Rejected
+from foodco_storage.flows.outcomes import BackendError, Deleted, NotThere, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import deleted, rejected
 
-_JUDGED = frozenset({304, 412, 416})
+_CONDITIONAL = frozenset({304, 412})
+_JUDGED = _CONDITIONAL | {416}
 """Answers that a store gives by what it holds: a tombstone's condition, or range, is none of the caller's object."""
 
-_WHOSE = (
-    "Bucket",
-    "ExpectedBucketOwner",
-    "Key",
-    "RequestPayer",
-    "SSECustomerAlgorithm",
-    "SSECustomerKey",
-    "SSECustomerKeyMD5",
-    "VersionId",
-)
+_BAD_REQUEST = 400
+_CUSTOMER_KEY = ("SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
+_WHOSE = ("Bucket", "ExpectedBucketOwner", "Key", "RequestPayer", *_CUSTOMER_KEY, "VersionId")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +70,7 @@ def find(places: Sequence[Place], request: Request) -> Generator[Any, Any, Found
     head = head_of(request)
     for place in places:
         try:
-            answer: Response = yield Call(place, head)
+            answer = yield from _head(place, head)
         except NotThere:
             continue
         except Deleted:
@@ -84,6 +78,22 @@ def find(places: Sequence[Place], request: Request) -> Generator[Any, Any, Found
         origin = Origin.of(answer, head.params["Bucket"], head.params["Key"])
         return Found(place, answer, origin, is_tombstone(answer))
     return None
+
+
+def _head(place: Place, head: Request) -> Flow:
+    """A HEAD; with a customer's key a tombstone answers it too, which is never encrypted with one."""
+    try:
+        return (yield from sent(place, head))
+    except Rejected as error:
+        if "SSECustomerKey" not in head.params or error.status != _BAD_REQUEST:
+            raise
+        try:
+            answer = yield from sent(place, head.without_params(*_CUSTOMER_KEY))
+        except BackendError:
+            raise error from None
+        if not is_tombstone(answer):
+            raise
+        return answer
 
 
 def see(place: Place, request: Request, kept: Parameters | None = None) -> Flow:
@@ -107,9 +117,9 @@ def see(place: Place, request: Request, kept: Parameters | None = None) -> Flow:
     try:
         answer: Response = yield Call(place, request)
     except Rejected as error:
-        if error.status not in _JUDGED:
+        if error.status not in _JUDGED and not (error.status == _BAD_REQUEST and "SSECustomerKey" in request.params):
             raise
-        return (yield from _judge_again(place, request, error))
+        return (yield from _judge_again(place, request, error, kept))
     metadata = answer.get("Metadata")
     if kept is not None:
         kept["Metadata"] = metadata
@@ -130,16 +140,16 @@ def _seen(place: Place, request: Request, answer: Response) -> Flow:
     if status := failed(params, {bare(answer["ETag"]), origin.etag}, origin.modified):
         yield from _drop(answer)
         raise failure(request, status)
-    if "PartNumber" in params and origin.parts:
+    if "PartNumber" in params and sum(origin.parts) == whole_size(answer) > 0:
         yield from _drop(answer)
         return (yield from _part(place, request, answer, origin))
     answer["LastModified"] = origin.modified
     return without_marks(answer)
 
 
-def _judge_again(place: Place, request: Request, error: Rejected) -> Flow:
+def _judge_again(place: Place, request: Request, error: Rejected, kept: Parameters | None) -> Flow:
     """A condition or a range failed by what the place holds: but it may hold a tombstone, or a copy with two names."""
-    if error.status == 304 and _names_an_etag(request.params.get("IfNoneMatch")):  # noqa: PLR2004 - not modified
+    if error.status == 304 and names_an_etag(request.params.get("IfNoneMatch")):  # noqa: PLR2004 - not modified
         # No caller was ever told the ETag of a tombstone. So revalidations cost no second request.
         raise error
     found = yield from find([place], request)
@@ -147,20 +157,30 @@ def _judge_again(place: Place, request: Request, error: Rejected) -> Flow:
         raise error
     if found.is_deleted:
         raise deleted(request, place.backend)
-    if found.origin is None or error.status == 416:  # noqa: PLR2004 - the range is wrong whatever the name
+    origin = found.origin
+    is_part = "PartNumber" in request.params and origin is not None and sum(origin.parts) == whole_size(found.head) > 0
+    if origin is None or (error.status not in _CONDITIONAL and not is_part):
+        # The range is wrong, whatever the name.
         raise error
-    if status := failed(request.params, found.etags, found.origin.modified):
+    if status := failed(request.params, found.etags, origin.modified):
         raise failure(request, status)
+    if is_part:
+        return (yield from _part(place, request, found.head, origin))
     # It holds for the origin; tied to the copy that was judged, so that nobody's later write is answered.
     pinned = request.without_params(*CONDITIONS).with_params(IfMatch=found.head["ETag"])
     try:
         answer: Response = yield Call(place, pinned)
-    except (NotThere, Rejected):
-        raise error from None
-    return (yield from _seen(place, request, answer))
+    except Rejected as changed:
+        if changed.status != 412:  # noqa: PLR2004 - precondition failed
+            raise
+        return (yield from see(place, request, kept))
+    if kept is not None:
+        kept["Metadata"] = answer.get("Metadata")
+    return (yield from _seen(place, request.without_params(*CONDITIONS), answer))
 
 
-def _names_an_etag(condition: Any) -> bool:
+def names_an_etag(condition: Any) -> bool:
+    """Whether a condition can't mean a tombstone."""
     return isinstance(condition, str) and "*" not in condition and bare(TOMBSTONE_ETAG) not in condition
 
 
@@ -168,6 +188,9 @@ def _part(place: Place, request: Request, whole: Response, origin: Origin) -> Fl
     """A part as the origin had it, by its range in the copy."""
     number = request.params["PartNumber"]
     if not isinstance(number, int) or not 1 <= number <= len(origin.parts):
+        if request.operation == "HeadObject":
+            # No body to name the error in: botocore takes the status for the code.
+            raise rejected(request, "416", 416, "Requested Range Not Satisfiable")
         raise rejected(request, "InvalidPartNumber", 416, "The requested partnumber is not satisfiable")
     start = ([0, *accumulate(origin.parts)])[number - 1]
     last = start + origin.parts[number - 1] - 1
@@ -176,6 +199,12 @@ def _part(place: Place, request: Request, whole: Response, origin: Origin) -> Fl
     answer["PartsCount"] = len(origin.parts)
     answer["LastModified"] = origin.modified
     return without_marks(answer)
+
+
+def whole_size(answer: Response) -> int:
+    """The whole object's size, also of the answer to a range."""
+    total = str(answer.get("ContentRange", "")).rpartition("/")[2]
+    return int(total) if total.isdigit() else int(answer["ContentLength"])
 
 
 def _drop(answer: Response) -> Flow:

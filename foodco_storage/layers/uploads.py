@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from functools import partial
 from typing import Any
 
 from foodco_storage.flows.conditions import bare
 from foodco_storage.flows.effects import Call, NewId, sent
 from foodco_storage.flows.marks import stamped
-from foodco_storage.flows.outcomes import NotThere, Rejected, Unavailable
+from foodco_storage.flows.outcomes import BackendError, NotThere, Rejected, Unavailable
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Request, Response
 from foodco_storage.flows.s3_errors import refused, rejected
@@ -19,8 +18,10 @@ from foodco_storage.layers.object_copy import copy
 from foodco_storage.layers.route import Route
 from foodco_storage.layers.sight import Found, find, head_of
 from foodco_storage.layers.storage_metadata import note
+from foodco_storage.layers.unknown_outcomes import send_once
 
 _MAX_KNOWN = 10_000
+_NO_UPLOAD = frozenset({"NoSuchKey", "NoSuchUpload"})
 _PRECONDITION_FAILED = 412
 
 
@@ -46,6 +47,9 @@ class Uploads:
         write_id: str = yield NewId()
         response: Response = yield Call(self._authority, stamped(request, write_id))
         self._remember(response.get("UploadId"), self._authority, write_id)
+        if "Bucket" in response:
+            # Callers know it by their own name.
+            response["Bucket"] = request.params["Bucket"]
         return note(response, backend=self._authority.backend)
 
     def upload_part(self, request: Request, below: Below) -> Flow:
@@ -64,16 +68,19 @@ class Uploads:
     def holder(self, request: Request) -> Generator[Any, Any, Place]:
         """The place that gave the UploadId of a request; the authority where nobody admits to it."""
         upload_id = request.params.get("UploadId")
-        if upload_id in self._known:
-            return self._known[upload_id][0]
-        if self._route.other is None or not isinstance(upload_id, str):
+        if not isinstance(upload_id, str):
+            # botocore says what is wrong with it.
+            return self._authority
+        if (known := self._known.get(upload_id)) is not None:
+            return known[0]
+        if self._route.other is None:
             return self._authority
         # Asked before any part is sent: its body could not be sent twice.
         ask = Request("ListParts", {n: request.params[n] for n in ("Bucket", "Key", "UploadId") if n in request.params})
         for place in (self._authority, self._route.other):
             try:
                 yield Call(place, ask.with_params(MaxParts=1))
-            except (NotThere, Rejected, Unavailable):
+            except BackendError:
                 # RGW 16 answers NoSuchKey or 500 for an id that it does not know, others NoSuchUpload.
                 continue
             self._remember(upload_id, place, None)
@@ -85,20 +92,24 @@ class Uploads:
         if place.backend != self._authority.backend:
             return (yield from self._complete_elsewhere(request, place))
         try:
-            return (
-                yield from self._conditions.carry_out(request, "complete_if_none_match", partial(sent, self._authority))
-            )
-        except Rejected as error:
+            return (yield from self._conditions.carry_out(request, "complete_if_none_match", self._send_complete))
+        except (NotThere, Rejected) as error:
             response = yield from self._completed_before(request, error)
             if response:
                 return response
             raise
 
-    def _completed_before(self, request: Request, error: Rejected) -> Flow:
+    def _send_complete(self, request: Request) -> Flow:
+        if not is_conditional(request):
+            return (yield from sent(self._authority, request))
+        response = yield from send_once(self._authority, request, self._write_id(request))
+        return {"Bucket": request.params["Bucket"], "Key": request.params["Key"], **response}
+
+    def _completed_before(self, request: Request, error: BackendError) -> Flow:
         """What a Complete made whose answer was lost: botocore sent it again, and the upload was gone."""
-        _, write_id = self._known.get(str(request.params.get("UploadId")), (None, None))
+        write_id = self._write_id(request)
         retried = getattr(error.error, "response", {}).get("ResponseMetadata", {}).get("RetryAttempts", 0)
-        if error.code != "NoSuchUpload" or not retried or write_id is None:
+        if error.code not in _NO_UPLOAD or not retried or write_id is None:
             return {}
         found = yield from find([self._authority], head_of(request))
         if found is None or found.write_id != write_id:
@@ -120,16 +131,17 @@ class Uploads:
             raise self._gone(request)
         try:
             yield from copy(place, self._authority, which, made.head, pinned=True)
-        except (NotThere, Rejected) as error:
-            if isinstance(error, Rejected) and error.status != _PRECONDITION_FAILED:
-                raise
-            raise self._gone(request) from error
+        except BackendError as error:
+            if isinstance(error, NotThere) or error.status == _PRECONDITION_FAILED:
+                raise self._gone(request) from error
+            # No refusal that had no effect: the other side has changed.
+            raise Unavailable(error.backend, error.error) from error
         found = yield from find([self._authority], head_of(request))
         return _completed(request, found.head if found is not None and found.head else made.head)
 
     def _is_of(self, request: Request, done: Response, made: Found) -> bool:
         """Whether what lies there is what the upload has made: somebody else's write must not be brought over in its name."""
-        _, write_id = self._known.get(str(request.params["UploadId"]), (None, None))
+        write_id = self._write_id(request)
         if write_id is not None:
             return made.write_id == write_id
         # Some stores tell no ETag here.
@@ -140,8 +152,15 @@ class Uploads:
 
         Never acknowledged; and no refusal that had no effect: the other side has changed, and is looked into.
         """
-        message = "The key was written or deleted by others while the upload was being completed; upload the object again"
+        message = (
+            "The key was written or deleted by others while the upload was being completed; upload the object again"
+        )
         return Unavailable(self._authority.backend, rejected(request, "OperationAborted", 409, message).error)
+
+    def _write_id(self, request: Request) -> str | None:
+        """The id of the write that an upload will be, where it began here."""
+        upload_id = request.params.get("UploadId")
+        return self._known.get(upload_id, (None, None))[1] if isinstance(upload_id, str) else None
 
     def _remember(self, upload_id: str | None, place: Place, write_id: str | None) -> None:
         if upload_id is None:

@@ -156,7 +156,7 @@ def test_every_command_and_option_is_documented() -> None:
     assert set(sections) == set(found)
     for name, command in found.items():
         assert command.help, name
-        documented = set(re.findall(r"`(--[a-z]+)", sections[name]))
+        documented = set(re.findall(r"`(--[a-z-]+)", sections[name]))
         assert documented == {opt for p in command.params for opt in p.opts if opt.startswith("--")} - {"--help"}, name
 
 

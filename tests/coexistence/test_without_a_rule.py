@@ -34,6 +34,7 @@ from foodco_storage.layers import (
     uploads,
     writes,
 )
+from foodco_storage.layers.object_copy import put_whole
 
 BACKFILL, CUTOVER, DRAIN = Through(route_in("backfill")), Through(route_in("cutover")), Through(route_in("drain"))
 UNMIRRORED = Through(route_in("cutover", mirror=Mirror(mode="off")))
@@ -49,7 +50,6 @@ def found(through: Through, *clients: Any, **conditions: Any) -> Outcome:
 
 def one_promotes_unconditionally(patch: pytest.MonkeyPatch) -> Outcome:
     """Rule 1: promote only with If-None-Match."""
-    put_whole = promote.put_whole
     patch.setattr(promote, "put_whole", lambda *a, **k: put_whole(*a, **{**k, "only_if_absent": False}))
     return found(CUTOVER, CUTOVER.put(b"v1"), CUTOVER.get(), crash=0)
 

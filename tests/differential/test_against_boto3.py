@@ -175,7 +175,9 @@ def test_in_a_phase(store: tuple[str, Server], new_bucket: Callable[[], str], tm
 
 
 def drain_journal(configuration: dict[str, Any]) -> None:
-    mirroring = mirroring_of(load_configuration(configuration))
+    loaded_configuration = load_configuration(configuration)
+    assert loaded_configuration is not None
+    mirroring = mirroring_of(loaded_configuration)
     until = time.monotonic() + 20
     while mirroring.journal.depth():
         assert time.monotonic() < until, f"left in the journal: {mirroring.journal.entries()}"
