@@ -30,6 +30,10 @@ phase_app = typer.Typer(
 
 out = Console()
 
+_NO_WAY_BACK = frozenset({"drain", "target"})
+_REFUSED = 1
+_INTERRUPTED = 130
+
 Phase = Annotated[str, typer.Argument(metavar="PHASE", help="source, backfill, cutover, drain or target.")]
 
 
@@ -59,7 +63,10 @@ def phase_show(
         _show(shown, left)
 
 
-@phase_app.command("set", epilog="Exit code: 0 when the route is in the phase, 2 when it is not: the reasons say why.")
+@phase_app.command(
+    "set",
+    epilog="Exit code: 0 when the route is in the phase, 1 when you said no, 2 when it is not: the reasons say why.",
+)
 @explained
 def phase_set(
     route: RouteName,
@@ -74,6 +81,7 @@ def phase_set(
     wait: Annotated[
         float, typer.Option("--wait", min=0, help="Seconds to wait for the clients, in each of the two pauses.")
     ] = 60.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask before a move that can't be taken back.")] = False,
     config: ConfigFile = None,
 ) -> None:
     """Move a route to the next phase, or back, while its clients run: writes wait meanwhile, reads go on.
@@ -85,6 +93,9 @@ def phase_set(
 
     configuration = loaded(config)
     checks = PhaseChecks(configuration, route)
+    if phase in _NO_WAY_BACK and not yes and not typer.confirm(f"There is no way back from {phase!r}. Move {route!r}?"):
+        _tell("nothing was changed")
+        raise typer.Exit(_REFUSED)
     with control_access(configuration, route, configured(configuration, route)) as access:
         flip = Flip(
             access.place,
@@ -94,8 +105,15 @@ def phase_set(
             wait_seconds=wait,
             quoted=access.quoted,
         )
-        for line in flip.run(access.call):
-            _tell(line)
+        try:
+            for line in flip.run(access.call):
+                _tell(line)
+        except KeyboardInterrupt:
+            _tell("interrupted")
+            if (shown := show(access.place, access.call)) is not None:
+                for line in told(shown):
+                    _tell(line)
+            raise typer.Exit(_INTERRUPTED) from None
 
 
 @phase_app.command("init", epilog="Exit code: 0 when it was made, 2 when it was not.")

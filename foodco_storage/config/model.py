@@ -125,7 +125,7 @@ class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     enabled: Annotated[bool, _is("the phase is the control object's, not the configuration's")] = False
     refresh_seconds: Annotated[Seconds, _is("how often clients read it again")] = 2.0
     lease_seconds: Annotated[Seconds, _is("a client that could not read it for so long stops writing")] = 10.0
-    pause_seconds: Annotated[Seconds, _is("how long a write waits for a phase on the move before it is refused")] = 5.0
+    pause_seconds: Annotated[Seconds, _is("how long a write waits for a phase on the move before it is refused")] = 30.0
 
 
 class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

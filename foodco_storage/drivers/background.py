@@ -85,14 +85,28 @@ class Background:
                 self._topics.add(later.topic)
                 self._bytes += later.size
                 self._waiting.append(work)
-                if self._idle:
+                if len(self._waiting) <= self._idle:
                     self._changed.notify()
                 elif self._threads < THREADS:
-                    self._threads += 1
-                    threading.Thread(target=self._serve, name="foodco-storage-background", daemon=True).start()
+                    taken = self._start_thread(work)
         if not taken:
             _drop(later, "" if is_known else "promotes_dropped")
         return taken
+
+    def _start_thread(self, work: _Work) -> bool:
+        """Another thread; whether there is one at all now. The interpreter starts none when it ends."""
+        thread = threading.Thread(target=self._serve, name="foodco-storage-background", daemon=True)
+        self._threads += 1
+        try:
+            thread.start()
+        except RuntimeError:
+            self._threads -= 1
+            if not self._threads:
+                self._waiting.remove(work)
+                self._topics.discard(work.later.topic)
+                self._bytes -= work.later.size
+                return False
+        return True
 
     def now(self, later: Later, carry_out: CarryOut) -> None:
         """Do work in this thread; what goes wrong is logged, and nobody's."""

@@ -62,19 +62,21 @@ class TeeBody(io.RawIOBase):
 
     def _keep(self, data: bytes) -> None:
         self._position += len(data)
+        is_whole = self._position == self._size
         try:
             self._kept.write(data)
+            if is_whole:
+                self._kept.seek(0)
         except OSError as error:
             logger.warning("a body that was read could not be kept for its promotion: %s", error)
             self._give_up()
             return
         self._digest.update(data)
-        if self._position == self._size:
+        if is_whole:
             self._hand_on()
 
     def _hand_on(self) -> None:
         kept, self._kept = self._kept, None
-        kept.seek(0)
         self._finished(Spooled(kept, self._size, self._digest.digest()))
 
     def _give_up(self) -> None:

@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
 from tempfile import SpooledTemporaryFile
@@ -102,7 +102,7 @@ class ThreadDriver:
         Raises:
             BackendError: the flow's.
         """
-        entered: list[int] = []
+        entered: set[int] = set()
         try:
             effect = next(flow)
             while True:
@@ -112,7 +112,9 @@ class ThreadDriver:
                     else:
                         result = self._others[type(effect)](self, effect)
                         if type(effect) is Enter:
-                            entered += result
+                            entered.update(result)
+                        elif type(effect) is Settle or type(effect) is Defer:
+                            entered.difference_update(effect.numbers)
                 except Exception as error:  # noqa: BLE001 - whatever goes wrong is the flow's to judge
                     effect = flow.throw(error)
                 else:
@@ -120,12 +122,10 @@ class ThreadDriver:
         except StopIteration as end:
             response: Response = end.value
             return response
-        except Exception:
-            raise
-        except BaseException:
-            # An interrupt: nobody will come back for these. Those that are settled already are not there any more.
+        except BaseException as error:
+            # An interrupt, or a mistake of ours: nobody will come back for these.
             if entered:
-                self._defer(Defer(entered, "interrupted"))
+                self._defer(Defer(tuple(entered), f"interrupted: {type(error).__name__}"))
             raise
 
     def after_fork(self) -> None:
@@ -204,7 +204,14 @@ class ThreadDriver:
                 self._threads = ThreadPoolExecutor(THREADS, "foodco-storage")
         context = copy_context()
         runs = [self._threads.submit(context.copy().run, self._gathered, flow) for flow in effect.flows]
-        return [run.result() for run in runs]
+        try:
+            return [run.result() for run in runs]
+        except BaseException:
+            # An interrupt: what has not begun never does, and none goes on behind the back of whoever comes next.
+            for run in runs:
+                run.cancel()
+            wait(runs)
+            raise
 
     def _gathered(self, flow: Flow) -> Any:
         self._here.is_gathered = True

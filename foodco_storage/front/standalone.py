@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
+from typing import Any
 
 import boto3.session
 import msgspec
@@ -19,19 +20,22 @@ from foodco_storage.config.model import CALLER
 from foodco_storage.config.read import suggestion
 from foodco_storage.drivers.threads import THREADS, ThreadDriver
 from foodco_storage.errors import ConfigurationError, Problem
+from foodco_storage.flows.effects import Gather, Pause
+from foodco_storage.flows.outcomes import Unavailable
 from foodco_storage.flows.place import Place
-from foodco_storage.flows.request import Response
+from foodco_storage.flows.request import Flow, Response
 from foodco_storage.front.control_access import held_phase
 from foodco_storage.front.profiles import with_profile
-from foodco_storage.front.router import Router
-from foodco_storage.front.routes import PHASES, patterns, route_in_phase, specificity
+from foodco_storage.front.routes import PHASES, route_in_phase
 from foodco_storage.front.siblings import MakeClient, client_arguments, finish_client, plain_client, real_backend
 from foodco_storage.journal import Journal
 from foodco_storage.layers.route import Route
 
-_WILDCARDS = frozenset("*?[")
 _CONNECTIONS = THREADS + 6
 """The driver's threads, and whoever lists meanwhile."""
+
+PATIENCE_SECONDS: tuple[float, ...] = (1.0, 4.0, 16.0)
+"""Pauses before what a store could not answer is asked again; together longer than a breaker stays open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,42 @@ class Standalone:
     primary: Place
     source: Place | None
     driver: ThreadDriver
+
+    def gather(self, flows: Sequence[Callable[[], Flow]]) -> list[Any]:
+        """Run several flows at once, each again after a pause, and another, where a store could not answer.
+
+        A run over millions of keys is not to end with one request that a busy store has turned away. When a store is down
+        its breaker ends the flows quickly.
+
+        Args:
+            flows: make the flows; made anew each time.
+
+        Returns:
+            What each returned, or the exception that it ended with.
+        """
+        results: list[Any] = self.driver.run(_gathered([make() for make in flows]))[_RESULTS]
+        for pause in PATIENCE_SECONDS:
+            again = [number for number, result in enumerate(results) if isinstance(result, Unavailable)]
+            if not again:
+                break
+            self.driver.run(_pause(pause))
+            for number, result in zip(
+                again, self.driver.run(_gathered([flows[number]() for number in again]))[_RESULTS], strict=True
+            ):
+                results[number] = result
+        return results
+
+
+_RESULTS = "results"
+
+
+def _gathered(flows: Sequence[Flow]) -> Flow:
+    return {_RESULTS: list((yield Gather(flows)))}
+
+
+def _pause(seconds: float) -> Flow:
+    yield Pause(seconds)
+    return {}
 
 
 @contextmanager
@@ -135,71 +175,6 @@ def phase_of(configuration: Configuration, name: str, phase: str | None = None) 
     if not route.fallbacks and phase != "target":
         raise ConfigurationError([Problem(f"routes.{name}.fallbacks", f"is empty: phase {phase!r} needs a source")])
     return phase
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The keys of a route in one bucket.
-
-    Args:
-        bucket: as callers say it.
-        prefix: they start with it.
-        others: prefixes under it that are not the route's: other routes', and the reserved location.
-    """
-
-    bucket: str
-    prefix: str
-    others: tuple[str, ...]
-
-    def holds(self, key: str) -> bool:
-        """Whether a key that starts with the prefix is the route's."""
-        return not key.startswith(self.others)
-
-
-def scopes(configuration: Configuration, name: str, bucket: str | None = None) -> list[Scope]:
-    """The buckets of a route, in the order of the configuration.
-
-    Args:
-        configuration: validated.
-        name: the route's name in it.
-        bucket: only this one; needed where the route names its buckets by patterns.
-
-    Raises:
-        ConfigurationError: there is no such route, the bucket is not the route's, or nobody says which one is meant.
-    """
-    route = configured(configuration, name)
-    names = [bucket] if bucket is not None else list(patterns(route))
-    path = f"routes.{name}.bucket"
-    if any(_WILDCARDS & set(one) for one in names):
-        raise ConfigurationError([Problem(path, "is a pattern; say which bucket to work on (--bucket NAME)")])
-    router = _router(configuration)
-    found = []
-    for one in names:
-        owner = router.route(one, route.prefix)
-        if owner is None or owner.name != name:
-            whose = f"belongs to route {owner.name!r}" if owner is not None else "belongs to no route"
-            known = suggestion(one, [each for each in patterns(route) if not _WILDCARDS & set(each)])
-            raise ConfigurationError([Problem(path, f"bucket {one!r} {whose}{known if owner is None else ''}")])
-        others = {
-            other.prefix
-            for other_name, other in configuration.routes.items()
-            if other_name != name
-            and other.prefix.startswith(route.prefix)
-            and getattr(router.route(one, other.prefix), "name", None) == other_name
-        }
-        found.append(Scope(one, route.prefix, (*sorted(others), route.reserved_prefix)))
-    return found
-
-
-def _router(configuration: Configuration) -> Router:
-    """Who owns a key. Phases don't matter for that."""
-    routes = [
-        (pattern, Route(name, Place(route.primary), prefix=route.prefix))
-        for name, route in configuration.routes.items()
-        for pattern in patterns(route)
-    ]
-    routes.sort(key=lambda item: specificity(item[0]), reverse=True)
-    return Router(routes, Route("", Place(configuration.default.backend)))
 
 
 def server_date(answer: Response) -> dt.datetime | None:

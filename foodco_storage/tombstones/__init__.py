@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from foodco_storage.config import Configuration
-from foodco_storage.front.standalone import opened, phase_of, scopes
+from foodco_storage.front.scopes import scopes
+from foodco_storage.front.standalone import opened, phase_of
 from foodco_storage.tombstones.collection import GRACE_SECONDS, Collected, Collection, Fate
 from foodco_storage.tombstones.refusal import TombstonesRefusedError
 from foodco_storage.tombstones.survey import Tombstone, tombstones_of

@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
-from foodco_storage.flows.effects import Able, Call, Gather, Pause
-from foodco_storage.flows.outcomes import BackendError, Deleted, NotThere, Rejected, Unavailable
+from foodco_storage.flows.effects import Able, Call
+from foodco_storage.flows.outcomes import BackendError, Deleted, NotThere, Rejected
 from foodco_storage.flows.request import Flow, Request, Response
-from foodco_storage.front.standalone import Scope, Standalone, server_date
+from foodco_storage.front.scopes import Scope
+from foodco_storage.front.standalone import Standalone, server_date
 from foodco_storage.layers.sight import Found, find
 from foodco_storage.tombstones.refusal import TombstonesRefusedError
 from foodco_storage.tombstones.survey import Tombstone, tombstones_of
@@ -36,8 +38,6 @@ _LACKING: Final = MappingProxyType(
         "delete_race_safe": "may lose a write that races with a conditional delete",
     }
 )
-_ATTEMPTS: Final = 3
-_PAUSE_SECONDS: Final = 1.0
 _PRECONDITION_FAILED: Final = 412
 
 
@@ -64,6 +64,8 @@ class Collection:
         self._scope = scope
         self._grace = dt.timedelta(seconds=grace_seconds)
         self._conditional = self._check(no_writers=no_writers)
+        self._asked: set[str] = set()
+        """Keys whose delete was sent, and not answered yet."""
 
     def _check(self, *, no_writers: bool) -> bool:
         """Whether to delete under a condition.
@@ -114,7 +116,7 @@ class Collection:
                 yield from self._collected(old)
 
     def _collected(self, old: Sequence[Tombstone]) -> Iterator[Collected]:
-        results: Sequence[Any] = self._route.driver.run(_gather([self._collect(one) for one in old]))[_RESULTS]
+        results = self._route.gather([partial(self._collect, one) for one in old])
         failure: Exception | None = None
         for one, result in zip(old, results, strict=True):
             if isinstance(result, Exception):
@@ -126,18 +128,11 @@ class Collection:
 
     def _collect(self, tombstone: Tombstone) -> Flow:
         which = {"Bucket": tombstone.bucket, "Key": tombstone.key}
-        fate: Fate = "gone"
-        for attempt in range(_ATTEMPTS):
-            try:
-                fate = yield from self._attempt(which)
-                if fate == "gone" and attempt:
-                    # By the request whose answer was lost.
-                    fate = "collected"
-                break
-            except Unavailable:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                yield Pause(_PAUSE_SECONDS)
+        fate: Fate = yield from self._attempt(which)
+        if fate == "gone" and tombstone.key in self._asked:
+            # By the request whose answer was lost.
+            fate = "collected"
+        self._asked.discard(tombstone.key)
         return {_FATE: fate}
 
     def _attempt(self, which: dict[str, Any]) -> Any:
@@ -161,6 +156,7 @@ class Collection:
     def _delete(self, which: dict[str, Any], etag: str) -> Any:
         condition = {"IfMatch": etag} if self._conditional else {}
         delete = Request("DeleteObject", {**which, **condition})
+        self._asked.add(which["Key"])
         try:
             answer: Response = yield Call(self._route.primary, delete, once=self._conditional)
         except (NotThere, Deleted):
@@ -172,12 +168,7 @@ class Collection:
         return "left as a version" if answer.get("DeleteMarker") else "collected"
 
 
-_RESULTS: Final = "results"
 _FATE: Final = "fate"
-
-
-def _gather(flows: Sequence[Flow]) -> Flow:
-    return {_RESULTS: (yield Gather(flows))}
 
 
 def _abilities(route: Standalone, bucket: str) -> Flow:

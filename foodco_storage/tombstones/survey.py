@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from foodco_storage.flows.effects import Call
 from foodco_storage.flows.outcomes import BackendError, NoBucket
 from foodco_storage.flows.request import Flow, Request, Response
-from foodco_storage.front.standalone import Scope, Standalone, server_date
+from foodco_storage.front.scopes import Scope
+from foodco_storage.front.standalone import Standalone, server_date
 from foodco_storage.layers.listed_tombstones import tombstones_among
 from foodco_storage.tombstones.refusal import TombstonesRefusedError
 
@@ -65,12 +66,19 @@ def tombstones_of(route: Standalone, scope: Scope) -> Iterator[list[Tombstone]]:
 
 def _page(route: Standalone, scope: Scope, request: Request) -> Response:
     try:
-        return route.driver.carry_out(_asked(route, request))
+        if "ContinuationToken" not in request.params:
+            # At once: a store that can't be reached at all is to be told of soon.
+            return route.driver.carry_out(_asked(route, request))
+        (result,) = route.gather([lambda: _asked(route, request)])
+        if isinstance(result, Exception):
+            raise result
     except NoBucket as failure:
         place = route.primary
         raise TombstonesRefusedError(f"{place.backend!r} has no bucket {place.bucket(scope.bucket)!r}") from failure
     except BackendError as failure:
         raise failure.error from failure
+    answer: Response = result
+    return answer
 
 
 def _asked(route: Standalone, request: Request) -> Flow:

@@ -40,6 +40,7 @@ class Difference:
         kind: how they differ.
         detail: what was seen; after a repair that failed, why.
         repaired: whether it was put right; None where that was not asked for.
+        size: bytes of the object on the side that decides; None where it holds none.
     """
 
     route: str
@@ -48,6 +49,7 @@ class Difference:
     kind: Kind
     detail: str
     repaired: bool | None = None
+    size: int | None = None
 
 
 @dataclass(slots=True)

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple
 
-from foodco_storage.drivers.threads import ThreadDriver
 from foodco_storage.errors import StorageError
 from foodco_storage.flows.conditions import bare
 from foodco_storage.flows.effects import Call
 from foodco_storage.flows.outcomes import BackendError, NoBucket
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Request, Response
-from foodco_storage.front.standalone import Scope, server_date
+from foodco_storage.front.scopes import Scope
+from foodco_storage.front.standalone import Standalone, server_date
 from foodco_storage.layers.listed_tombstones import tombstones_among
 from foodco_storage.layers.listing import LAST_CHARACTER, entries_of
 
@@ -47,28 +47,32 @@ class Listing:
     The next page is asked for while this one is worked on.
 
     Args:
-        driver: sends the requests.
+        route: an opened one.
         place: the side.
         scope: which keys.
         threads: where requests wait for their answers.
         tombstones: whether some of the keys may be tombstones.
     """
 
-    def __init__(
-        self, driver: ThreadDriver, place: Place, scope: Scope, threads: Executor, *, tombstones: bool
-    ) -> None:
-        self._driver = driver
+    def __init__(self, route: Standalone, place: Place, scope: Scope, threads: Executor, *, tombstones: bool) -> None:
+        self._route = route
         self._place = place
         self._scope = scope
         self._threads = threads
         self._tombstones = tombstones
         self._first = Request("ListObjectsV2", {"Bucket": scope.bucket, "Prefix": scope.prefix})
-        self._page = self._ask(self._first)
+        # At once: a store that can't be reached at all is to be told of soon.
+        self._page = threads.submit(route.driver.carry_out, self._asked(self._first))
 
     @property
     def date(self) -> dt.datetime:
         """The store's clock when the listing began; this machine's where the store does not tell."""
         return server_date(self._answer(self._page)) or dt.datetime.now(dt.UTC)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the listing begins with nothing."""
+        return not self._answer(self._page).get("Contents")
 
     def __iter__(self) -> Iterator[Row]:
         """Every key.
@@ -91,7 +95,14 @@ class Listing:
                 return
 
     def _ask(self, request: Request) -> Future[Response]:
-        return self._threads.submit(self._driver.carry_out, self._asked(request))
+        return self._threads.submit(self._patiently, request)
+
+    def _patiently(self, request: Request) -> Response:
+        (result,) = self._route.gather([lambda: self._asked(request)])
+        if isinstance(result, Exception):
+            raise result
+        answer: Response = result
+        return answer
 
     def _asked(self, request: Request) -> Flow:
         answer: Response = yield Call(self._place, request)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ParamValidationError
 
-from foodco_storage.flows.effects import Gather, Pause, sent
+from foodco_storage.flows.effects import Pause, sent
 from foodco_storage.flows.outcomes import BackendError, Deleted, NotThere, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Request, Response
@@ -38,11 +39,13 @@ class Seen:
         kind: how the two sides differ; None where they agree.
         detail: what was seen.
         is_settled: whether the side that decides has been so for long enough that nothing is under way.
+        size: bytes of the object on that side; None where it holds none.
     """
 
     kind: Kind | None
     detail: str = ""
     is_settled: bool = True
+    size: int | None = None
 
 
 class Looks:
@@ -58,7 +61,7 @@ class Looks:
 
     def __init__(self, route: Standalone, expected: Expected, bucket: str, *, deep: bool, reads: bool) -> None:
         assert route.source is not None  # noqa: S101 - for mypy
-        self._driver = route.driver
+        self._route = route
         self._primary, self._source = route.primary, route.source
         self._expected = expected
         self._bucket = bucket
@@ -70,10 +73,12 @@ class Looks:
         seen = self.at(keys)
         moving = [key for key in keys if seen[key].kind is not None and not seen[key].is_settled]
         if moving:
-            self._driver.run(_pause())
+            self._route.driver.run(_pause())
             seen |= self.at(moving)
-        if self._reads:
-            seen |= self._read([key for key in keys if seen[key].kind == "unproven"])
+        unproven = [key for key in keys if self._reads and seen[key].kind == "unproven"]
+        seen |= self._read(unproven)
+        if self._deep:
+            seen |= self._tags([key for key in unproven if seen[key].kind is None])
         return seen
 
     def at(self, keys: Sequence[str]) -> dict[str, Seen]:
@@ -83,7 +88,7 @@ class Looks:
             botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: a store can't be asked.
         """
         found = self._gathered(
-            [_look(place, self._which(key)) for key in keys for place in (self._primary, self._source)]
+            [partial(_look, place, self._which(key)) for key in keys for place in (self._primary, self._source)]
         )
         sides = dict(zip(keys, zip(found[::2], found[1::2], strict=True), strict=True))
         seen = {key: self._judged(*sides[key]) for key in keys}
@@ -110,7 +115,9 @@ class Looks:
                 kind, detail = "unproven", "their ETags can't be compared"
         elif kind is not None:
             detail = self._who_holds(here, there)
-        return Seen(kind, detail, is_settled=_is_settled(here if self._expected.primary_decides else there))
+        decides = here if self._expected.primary_decides else there
+        size = decides.head["ContentLength"] if decides is not None and not decides.is_deleted else None
+        return Seen(kind, detail, _is_settled(decides), size)
 
     def _who_holds(self, here: Found | None, there: Found | None) -> str:
         holder, lacks = (self._primary, self._source) if _state(here) == "object" else (self._source, self._primary)
@@ -121,17 +128,19 @@ class Looks:
 
     def _tags(self, keys: Sequence[str]) -> dict[str, Seen]:
         """Compare the tags of keys that are the same otherwise."""
-        both = [_tag_sets(self._primary, self._source, self._which(key)) for key in keys]
+        both = [partial(_tag_sets, self._primary, self._source, self._which(key)) for key in keys]
         # Nothing tells when tags were changed.
         differ = Seen("differs", "other tags", is_settled=False)
         return self._each(keys, both, differ, "tags")
 
     def _read(self, keys: Sequence[str]) -> dict[str, Seen]:
         """Compare contents."""
-        both = [_contents(self._primary, self._source, self._which(key)) for key in keys]
+        both = [partial(_contents, self._primary, self._source, self._which(key)) for key in keys]
         return self._each(keys, both, Seen("differs", "other content"), "content")
 
-    def _each(self, keys: Sequence[str], flows: Sequence[Flow], differ: Seen, what: str) -> dict[str, Seen]:
+    def _each(
+        self, keys: Sequence[str], flows: Sequence[Callable[[], Flow]], differ: Seen, what: str
+    ) -> dict[str, Seen]:
         seen = {}
         for key, result in zip(keys, self._gathered(flows), strict=True):
             if isinstance(result, NotThere | Deleted):
@@ -142,9 +151,9 @@ class Looks:
                 seen[key] = differ if result[_DIFFER] else Seen(None)
         return seen
 
-    def _gathered(self, flows: Sequence[Flow]) -> Sequence[Any]:
+    def _gathered(self, flows: Sequence[Callable[[], Flow]]) -> Sequence[Any]:
         """What several flows came to; what a store refuses for one key is told of that key, anything else ends the run."""
-        results: Sequence[Any] = self._driver.run(_gather(flows))[_RESULTS]
+        results = self._route.gather(flows)
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, _OF_ONE_KEY):
                 raise result.error if isinstance(result, BackendError) else result
@@ -156,12 +165,7 @@ class Looks:
 
 _OF_ONE_KEY: Final = (NotThere, Deleted, Rejected, ParamValidationError)
 _FOUND: Final = "found"
-_RESULTS: Final = "results"
 _DIFFER: Final = "differ"
-
-
-def _gather(flows: Sequence[Flow]) -> Flow:
-    return {_RESULTS: (yield Gather(flows))}
 
 
 def _pause() -> Flow:

@@ -6,13 +6,13 @@ import datetime as dt
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Final, TypeAlias
 
 from foodco_storage.config import Configuration
-from foodco_storage.flows.effects import Gather
 from foodco_storage.flows.outcomes import BackendError
-from foodco_storage.flows.request import Flow
-from foodco_storage.front.standalone import Scope, Standalone, opened, phase_of, scopes
+from foodco_storage.front.scopes import Scope, scopes
+from foodco_storage.front.standalone import Standalone, opened, phase_of
 from foodco_storage.layers.reconcile import Reconcile
 from foodco_storage.verify.difference import NOT_YET, Difference, Kind, Summary
 from foodco_storage.verify.expected import Expected, expected
@@ -126,10 +126,11 @@ class BucketVerification:
     def differences(self) -> Iterator[Difference]:
         """Every difference, in the order of the keys."""
         assert self._route.source is not None  # noqa: S101 - for mypy
-        driver, scope = self._route.driver, self._scope
+        scope = self._scope
         with ThreadPoolExecutor(2, "foodco-storage-verify") as threads:
-            primary = Listing(driver, self._route.primary, scope, threads, tombstones=True)
-            source = Listing(driver, self._route.source, scope, threads, tombstones=False)
+            primary = Listing(self._route, self._route.primary, scope, threads, tombstones=True)
+            source = Listing(self._route, self._route.source, scope, threads, tombstones=False)
+            self._check_repair(source)
             starts = primary.date, source.date
             doubtful = []
             for number, pair in enumerate(pairs(primary, source), start=1):
@@ -141,6 +142,23 @@ class BucketVerification:
                 if not number % AT_ONCE:
                     self._tell(pair.key)
             yield from self._examined(doubtful)
+
+    def _check_repair(self, source: Listing) -> None:
+        """Don't take a wrong bucket for a source that has lost everything: all of the primary would be deleted.
+
+        Raises:
+            VerifyRefusedError: the source decides, and holds nothing.
+        """
+        if self._options.repair and not self._expected.primary_decides and source.is_empty:
+            bucket = self._scope.bucket
+            raise VerifyRefusedError(
+                f"the source holds nothing in bucket {bucket!r}{self._under}: a repair would delete there all that the "
+                "primary holds. Is it the right bucket? If so, delete by hand"
+            )
+
+    @property
+    def _under(self) -> str:
+        return f" under {self._scope.prefix!r}" if self._scope.prefix else ""
 
     def _is_in_question(self, pair: Pair, starts: Sequence[dt.datetime]) -> bool:
         """Whether a key was changed later than was asked for."""
@@ -189,13 +207,15 @@ class BucketVerification:
             self._tell(some[-1].key)
 
     def _difference(self, key: str, seen: Seen, kind: Kind) -> Difference:
-        return Difference(self._summary.route, self._scope.bucket, key, kind, seen.detail)
+        return Difference(self._summary.route, self._scope.bucket, key, kind, seen.detail, size=seen.size)
 
     def _repaired(self, differences: Sequence[Difference]) -> Iterator[Difference]:
         """The differences, once the flow that serves the journal has brought the other side up to date."""
         reconcile = Reconcile(self._route.route)
-        flows = [reconcile.key({"Bucket": one.bucket, "Key": one.key}, tags=self._options.deep) for one in differences]
-        results: Sequence[Any] = self._route.driver.run(_gather(flows))[_RESULTS]
+        tags = self._options.deep
+        results = self._route.gather(
+            [partial(reconcile.key, {"Bucket": one.bucket, "Key": one.key}, tags=tags) for one in differences]
+        )
         again = self._looks.certain([one.key for one in differences])
         for one, result in zip(differences, results, strict=True):
             seen = again[one.key]
@@ -214,13 +234,8 @@ class BucketVerification:
             self._options.progress(self._summary)
 
 
-_RESULTS: Final = "results"
 _A_DATE: Final = dt.timedelta(seconds=1)
 """HTTP's dates have whole seconds."""
-
-
-def _gather(flows: Sequence[Flow]) -> Flow:
-    return {_RESULTS: (yield Gather(flows))}
 
 
 def _changed_after(row: Row | None, time: dt.datetime) -> bool:

@@ -62,12 +62,12 @@ class World:
         return done.exit_code, done.output
 
     def moved(self, phase: str) -> str:
-        code, output = self.run("set", "images", phase)
+        code, output = self.run("set", "images", phase, "--yes")
         assert code == 0, output
         return output
 
     def refused(self, phase: str) -> str:
-        code, output = self.run("set", "images", phase)
+        code, output = self.run("set", "images", phase, "--yes")
         assert code == 2, output
         return output
 
@@ -176,6 +176,15 @@ def test_without_a_control_object(world: World) -> None:
     with pytest.raises(client.exceptions.ClientError, match="phase of route 'images' is not known"):
         client.put_object(Bucket=world.bucket, Key="k", Body=b"")
     client.close()
+
+
+def test_a_move_that_cant_be_taken_back_is_asked_about(world: World) -> None:
+    world.run("init", "images", "cutover")
+    arguments = ["phase", "set", "images", "drain", "--config", str(world.file)]
+    assert CliRunner().invoke(app, arguments, input="n\n").exit_code == 1
+    assert json.loads(world.run("show", "images", "--json")[1])["control"]["phase"] == "cutover"
+    assert CliRunner().invoke(app, arguments, input="y\n").exit_code == 0
+    assert json.loads(world.run("show", "images", "--json")[1])["control"]["phase"] == "drain"
 
 
 def test_wrong_words(world: World) -> None:

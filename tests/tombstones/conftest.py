@@ -11,6 +11,7 @@ import pytest
 from foodco_storage.backends.capabilities import CAPABILITIES
 from foodco_storage.config import Configuration, load
 from foodco_storage.flows.marks import tombstone
+from foodco_storage.front import standalone
 from foodco_storage.testing import MotoStore
 
 
@@ -53,6 +54,11 @@ class Graveyard:
     def keys(self, side: str = "new") -> set[str]:
         s3 = self.new if side == "new" else self.old
         return {item["Key"] for item in s3.list_objects_v2(Bucket=self.bucket).get("Contents", ())}
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standalone, "PATIENCE_SECONDS", (0.0, 0.0))
 
 
 @pytest.fixture

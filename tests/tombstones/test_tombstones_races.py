@@ -20,8 +20,9 @@ from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Request
 from foodco_storage.flows.s3_errors import error_response
 from foodco_storage.front.routes import route_in_phase
-from foodco_storage.front.standalone import Scope, Standalone
-from foodco_storage.tombstones import GRACE_SECONDS, TombstonesRefusedError, collection
+from foodco_storage.front.scopes import Scope
+from foodco_storage.front.standalone import Standalone
+from foodco_storage.tombstones import GRACE_SECONDS, TombstonesRefusedError
 from foodco_storage.tombstones.collection import Collection
 
 ROUTE = Route(bucket="b", primary="p", fallbacks=["s"])
@@ -89,8 +90,7 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(collection, "_PAUSE_SECONDS", 0.0)
+def world() -> World:
     return World()
 
 
@@ -150,6 +150,11 @@ def test_the_source_is_asked_after_the_primary(world):
     world.p.after["HeadObject"] = lambda: world.s.put("k")
     assert world.collected() == {"k": "held by the source"}
     assert world.p.keys == {"k"}
+
+
+def test_a_tombstone_in_the_source_is_no_object(world):
+    world.s.bury("k")
+    assert world.collected() == {"k": "collected"}
 
 
 def test_somebody_else_collects_too(world):

@@ -11,6 +11,7 @@ import pytest
 from foodco_storage.backends.capabilities import CAPABILITIES
 from foodco_storage.config import Configuration, load
 from foodco_storage.flows.marks import tombstone
+from foodco_storage.front import standalone
 from foodco_storage.testing import MotoStore, Server
 from foodco_storage.verify import Difference, Summary, looks, verify
 
@@ -81,6 +82,7 @@ class Sides:
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looks, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(standalone, "PATIENCE_SECONDS", (0.0, 0.0))
 
 
 @pytest.fixture

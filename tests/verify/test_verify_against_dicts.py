@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +18,9 @@ from foodco_storage.flows.marks import tombstone
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Request
 from foodco_storage.front.routes import route_in_phase
-from foodco_storage.front.standalone import Scope, Standalone, scopes
-from foodco_storage.verify import Difference, Summary
+from foodco_storage.front.scopes import Scope, scopes
+from foodco_storage.front.standalone import Standalone
+from foodco_storage.verify import Difference, Summary, VerifyRefusedError
 from foodco_storage.verify.expected import expected
 from foodco_storage.verify.verification import BucketVerification, Options
 
@@ -151,6 +153,10 @@ def test_as_two_dicts_say(planted, phase, deep, narrow):
     assert summary.tombstones == list(before[0].values()).count(DELETED)
     assert (of_route(primary.content()), of_route(source.content())) == before
     if phase in {"source", "target"}:
+        return
+    if phase == "backfill" and not before[1]:
+        with pytest.raises(VerifyRefusedError, match="the source holds nothing"):
+            verified(phase, primary, source, scope, route, deep=deep, repair=True)
         return
     untouched = {k: v for k, v in primary.content().items() if k not in before[0]}
     found, summary = verified(phase, primary, source, scope, route, deep=deep, repair=True)

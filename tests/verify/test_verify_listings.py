@@ -12,7 +12,9 @@ from foodco_storage.backends.memory import MemoryBackend
 from foodco_storage.drivers.threads import ThreadDriver
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Request
-from foodco_storage.front.standalone import Scope
+from foodco_storage.front.scopes import Scope
+from foodco_storage.front.standalone import Standalone
+from foodco_storage.layers.route import Route
 from foodco_storage.verify import VerifyRefusedError
 from foodco_storage.verify.listing import Listing, Row
 from foodco_storage.verify.pairs import pairs
@@ -41,9 +43,9 @@ class Store(MemoryBackend):
 
 
 def listed(store: Store, prefix: str = "", others: tuple[str, ...] = ()) -> list[Row]:
-    driver = ThreadDriver({"p": store})
+    route = Standalone(Route("r", Place("p")), Place("p"), None, ThreadDriver({"p": store}))
     with ThreadPoolExecutor(1) as threads:
-        return list(Listing(driver, Place("p"), Scope("b", prefix, others), threads, tombstones=True))
+        return list(Listing(route, Place("p"), Scope("b", prefix, others), threads, tombstones=True))
 
 
 @pytest.mark.parametrize("page", [1, 2, 7, 1000])

@@ -43,6 +43,8 @@ def test_backfill(sides):
     sides.bury("deleted")
     planted = {"missing": "missing", "deleted too early": "missing", "extra": "extra", "stale": "differs"}
     assert sides.found("backfill") == planted
+    sizes = {one.key: one.size for one in sides.differences("backfill")}
+    assert sizes == {"missing": 1, "deleted too early": 4, "extra": None, "stale": 3}
     assert (sides.summary.compared, sides.summary.same, sides.summary.tombstones) == (6, 2, 2)
     assert len(verify_reasons(sides.configuration("backfill"), "ours")) == 3
     assert sides.found("backfill", repair=True) == {}
@@ -152,6 +154,21 @@ def test_multipart_uploads(sides):
     assert sides.found("backfill", repair=True) == {}
     assert sides.summary.repaired == 2
     assert sides.found("backfill", deep=True) == {}
+
+
+def test_tags_of_an_object_that_had_to_be_read(sides):
+    sides.upload("old", "k", b"body", Tagging="a=1")
+    sides.put("new", "k", b"body", Tagging="a=2")
+    (found,) = sides.differences("backfill", deep=True)
+    assert (found.kind, found.detail) == ("differs", "other tags")
+
+
+def test_a_source_that_holds_nothing_is_taken_for_the_wrong_bucket(sides):
+    sides.put("new", "k")
+    assert sides.found("backfill") == {"k": "extra"}
+    with pytest.raises(VerifyRefusedError, match="Is it the right bucket"):
+        sides.found("backfill", repair=True)
+    assert content(sides.new, sides.bucket, "k") == b"body"
 
 
 def test_promoted_copies_and_writes_of_the_library(sides, tmp_path):

@@ -20,7 +20,8 @@ from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Request
 from foodco_storage.flows.s3_errors import error_response
 from foodco_storage.front.routes import route_in_phase
-from foodco_storage.front.standalone import Scope, Standalone
+from foodco_storage.front.scopes import Scope
+from foodco_storage.front.standalone import Standalone
 from foodco_storage.verify import Difference, Summary
 from foodco_storage.verify.expected import expected
 from foodco_storage.verify.verification import BucketVerification, Options
@@ -191,6 +192,27 @@ def test_a_repair_that_fails_is_told(pair):
     assert (one.repaired, other.repaired) == (False, True)
     assert "could not be repaired: An error occurred (AccessDenied)" in one.detail
     assert (pair.summary.left, pair.summary.is_clean) == (1, False)
+
+
+def test_a_store_that_is_busy_for_a_moment(pair):
+    for key in "abc":
+        pair.p.put(key)
+
+    def busy(number: int) -> None:
+        if number in {1, 2, 4}:
+            raise Unavailable("s", EndpointConnectionError(endpoint_url="memory://s"))
+
+    pair.s.before_head = busy
+    assert [one.key for one in pair.verified("cutover")] == ["a", "b", "c"]
+
+
+def test_a_key_that_came_in_the_second_in_which_the_run_began(pair):
+    """Dates have whole seconds: whether it came before or after can't be told."""
+    pair.s.put("k")
+    pair.s.now = pair.s.buckets["b"]["k"].modified
+    pair.p.before_head = lambda _: pair.p.put("k")
+    assert pair.verified("cutover") == []
+    assert pair.summary.not_on_primary == 0
 
 
 def test_since_goes_by_each_stores_clock(pair):

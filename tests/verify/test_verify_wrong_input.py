@@ -11,7 +11,8 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from foodco_storage.config import load
 from foodco_storage.config.model import Configuration
 from foodco_storage.errors import ConfigurationError
-from foodco_storage.front.standalone import opened, scopes
+from foodco_storage.front.scopes import scopes
+from foodco_storage.front.standalone import opened
 from foodco_storage.testing import free_port
 from foodco_storage.verify import VerifyRefusedError, verify, verify_reasons
 
