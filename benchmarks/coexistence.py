@@ -31,10 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=3, help="fresh processes (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=100, help="of small operations (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="only to see that it runs: the numbers mean nothing")
-    parser.add_argument("--worker", metavar="URL", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.worker:
-        return _work(options.worker)
+        return _work()
     if (missing := _SERVERS[options.server].missing()) is not None:
         _say(f"skipped: {missing}")
         return 0
@@ -63,8 +63,8 @@ def _fill(server: Server) -> None:
 
 def _measured(server: Server, rounds: Mapping[str, int]) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.coexistence", "--worker", server.endpoint_url],
-        input=json.dumps(rounds),
+        [sys.executable, "-m", "benchmarks.coexistence", "--worker"],
+        input=json.dumps({"endpoint_url": server.endpoint_url, "rounds": rounds}),
         stdout=subprocess.PIPE,
         text=True,
         cwd=REPOSITORY,
@@ -75,9 +75,10 @@ def _measured(server: Server, rounds: Mapping[str, int]) -> list[dict[str, Any]]
     return samples
 
 
-def _work(endpoint_url: str) -> int:
+def _work() -> int:
     """Measure in this process what stdin asks for."""
-    json.dump(measure(coexistence_cells(endpoint_url), json.load(sys.stdin)), sys.stdout)
+    task = json.load(sys.stdin)
+    json.dump(measure(coexistence_cells(task["endpoint_url"]), task["rounds"]), sys.stdout)
     return 0
 
 

@@ -64,6 +64,15 @@ def test_the_exit_status_of_the_check_says_what_it_prints():
     assert output.count("at most") == 6
 
 
+@pytest.mark.slow
+def test_coexistence():
+    if missing := CephCluster.missing():
+        pytest.skip(missing)
+    tables = rows(run("coexistence", "--quick"))
+    assert set(tables) == {"get", "head", "put", "delete", "get from the source", "delete 1000 keys"}
+    assert {"boto3", "boto3, two requests by hand", "library, cutover", "library, drain"} <= set(tables["put"])
+
+
 def test_import_time():
     tables = rows(run("import_time", "--rounds", "2"))
     assert list(tables) == ["import boto3", "import of what the library adds", "first client", "second client"]

@@ -318,7 +318,9 @@ def test_objects_and_toml_are_the_same(tmp_path):
         routes={"i": Route(bucket=["abc", "d*"], prefix="a/", primary="ceph", fallbacks=["aws"], phase="source")},
         default=Default(backend="aws"),
     )
-    document = msgspec.to_builtins(configuration, enc_hook=lambda value: value.reveal() if isinstance(value, Secret) else int(value))
+    document = msgspec.to_builtins(
+        configuration, enc_hook=lambda value: value.reveal() if isinstance(value, Secret) else int(value)
+    )
     text = "\n".join(f"{name} = {toml(value)}" for name, value in document.items())
     assert tomllib.loads(text) == document
     assert load(written(tmp_path, text), {}) == configuration == load(configuration, {})

@@ -22,7 +22,7 @@ def fates(graveyard: Any, phase: str, *, route: dict[str, Any] | None = None, **
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_counting(graveyard, phase):
-    graveyard.bury("a", "b/c", "🍕")
+    graveyard.bury("a", "b/c", "🍕", ".foodco-storage/not a caller's")
     graveyard.put("new", "alive")
     graveyard.put("new", "as long", b"." * TOMBSTONE_BYTES)
     graveyard.put("new", ".foodco-storage/x")

@@ -35,8 +35,8 @@ Step = Callable[[], None]
 class Store(MemoryBackend):
     """In memory; honours If-Match on DELETE, and does a step before, or after, one of its operations."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name, ["b"])
+    def __init__(self, name: str, *lacks: str) -> None:
+        super().__init__(name, ["b"], lacks)
         self.now: dt.datetime | None = LATER
         self.before: dict[str, Step] = {}
         self.after: dict[str, Step] = {}
@@ -77,15 +77,15 @@ class Store(MemoryBackend):
 
 
 class World:
-    def __init__(self) -> None:
-        self.p, self.s = Store("p"), Store("s")
+    def __init__(self, *lacks: str) -> None:
+        self.p, self.s = Store("p", *lacks), Store("s")
         self.p.bury("k")
 
-    def collected(self, phase: str = "cutover") -> dict[str, str]:
+    def collected(self, phase: str = "cutover", *, no_writers: bool = False) -> dict[str, str]:
         driver = ThreadDriver({"p": self.p, "s": self.s})
         opened = Standalone(route_in_phase("r", ROUTE, phase, {}), Place("p"), Place("s"), driver)
         scope = Scope("b", "", (".foodco-storage/",))
-        found = Collection(opened, scope, GRACE_SECONDS, no_writers=False)
+        found = Collection(opened, scope, GRACE_SECONDS, no_writers=no_writers)
         return {one.tombstone.key: one.fate for one in found}
 
 
@@ -100,6 +100,13 @@ def test_nothing_happens_meanwhile(world):
     assert world.p.seen[-1].params["IfMatch"] == TOMBSTONE_ETAG
     # A condition that is sent again after its answer was lost fails over what it did itself.
     assert world.p.sent_once == ["DeleteObject"]
+
+
+def test_without_conditions_it_deletes_on_the_operators_word():
+    world = World("delete_if_match", "delete_race_safe")
+    assert world.collected("target", no_writers=True) == {"k": "collected"}
+    # A store that does not know the condition might refuse it.
+    assert "IfMatch" not in world.p.seen[-1].params
 
 
 def test_more_than_a_page(world):

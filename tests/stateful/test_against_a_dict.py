@@ -1,0 +1,57 @@
+"""The whole library against a dict: whatever is done to it, in whatever phase, every read tells what the dict holds."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+from machine import FLAT, SLASHED
+from moving_rules import Legacy, Moving
+from object_rules import Reading, Writing
+from other_rules import Listing, Uploading
+from two_sides import CEPH, MOTO, SEAWEEDFS, Kind, Side, TwoSides
+
+from foodco_storage.testing import CephCluster, MotoStore, SeaweedFS, Server
+
+
+class AgainstADict(Writing, Reading, Uploading, Listing, Moving, Legacy):
+    """All rules."""
+
+
+Store = tuple[Server, Kind]
+
+
+def play(primary: Store, source: Store, keys: tuple[str, ...], directory: Path, max_examples: int) -> None:
+    with ExitStack() as stack:
+        both = TwoSides(Side(*primary, stack), Side(*source, stack), directory)
+
+        class Machine(AgainstADict):
+            sides = both
+
+        Machine.keys = keys
+        run_state_machine_as_test(
+            Machine,
+            settings=settings(
+                max_examples=max_examples,
+                stateful_step_count=30,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
+
+def test_on_moto(moto_store: MotoStore, moto_store_2: MotoStore, tmp_path: Path) -> None:
+    play((moto_store.server, MOTO), (moto_store_2.server, MOTO), SLASHED, tmp_path, 30)
+
+
+@pytest.mark.slow
+def test_on_ceph_and_moto(ceph: CephCluster, moto_store: MotoStore, tmp_path: Path) -> None:
+    play((ceph.server, CEPH), (moto_store.server, MOTO), SLASHED, tmp_path, 15)
+
+
+@pytest.mark.slow
+def test_on_ceph_and_seaweedfs(ceph: CephCluster, seaweedfs: SeaweedFS, tmp_path: Path) -> None:
+    play((ceph.server, CEPH), (seaweedfs.server, SEAWEEDFS), FLAT, tmp_path, 15)
