@@ -47,11 +47,17 @@ def sends_once(client: Any, make_api_call: MakeApiCall) -> MakeApiCall:
     return send
 
 
-def _leave_it_at_that(response: Any, caught_exception: Exception | None, **_: Any) -> None:
+def _leave_it_at_that(response: Any, caught_exception: Exception | None, attempts: int, **_: Any) -> None:
     if not _once.get():
         return
     if caught_exception is not None:
         raise caught_exception
-    # Redirects of S3 are told by this event as well, and go on: nothing took place there.
-    if response is not None and response[0].status_code >= _HTTP_SERVER_ERROR:
-        raise _AnsweredError(response[1])
+    if response is None:
+        return
+    http, parsed = response
+    metadata = parsed.setdefault("ResponseMetadata", {})
+    # Redirects of S3 are told by this event as well, and go on: nothing took place there. An error that came with status 200
+    # is one of status 500 in the parsed response alone.
+    if max(http.status_code, metadata.get("HTTPStatusCode", 0)) >= _HTTP_SERVER_ERROR:
+        metadata["RetryAttempts"] = attempts - 1
+        raise _AnsweredError(parsed)

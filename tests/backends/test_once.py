@@ -98,9 +98,7 @@ class TestOnce:
         ("status", "code"),
         [(500, "InternalError"), (503, "SlowDown"), (503, "ServiceUnavailable"), (502, "BadGateway"), (504, "")],
     )
-    def test_an_error_of_the_store(
-        self, proxied: Callable[[str], Proxied], mode: str, status: int, code: str
-    ) -> None:
+    def test_an_error_of_the_store(self, proxied: Callable[[str], Proxied], mode: str, status: int, code: str) -> None:
         client = proxied(mode)
         client.proxy.inject(Answer(status, ERROR % code.encode() if code else b"<html></html>"), times=1)
         with pytest.raises(ClientError) as caught:
@@ -137,7 +135,8 @@ class TestOnce:
 
         sends = [("once", client.once), ("again", client.s3._make_api_call)] * 5
         threads = [
-            threading.Thread(target=attempts, args=(f"{name}{number}", send)) for number, (name, send) in enumerate(sends)
+            threading.Thread(target=attempts, args=(f"{name}{number}", send))
+            for number, (name, send) in enumerate(sends)
         ]
         for thread in threads:
             thread.start()

@@ -63,11 +63,14 @@ class Machine(RuleBasedStateMachine):
 
     sides: ClassVar[TwoSides]
     keys: ClassVar[tuple[str, ...]] = SLASHED
+    first_phase: ClassVar[str] = "source"
 
     def __init__(self) -> None:
         super().__init__()
         self.model = Dict(self.keys)
-        self.phase = "source"
+        self.phase = self.first_phase
+        # So many writes since all was looked at.
+        self.writes = 0
         self.options: dict[str, Any] = {}
         self.bucket = ""
         self.client: Any = None
@@ -79,13 +82,11 @@ class Machine(RuleBasedStateMachine):
         self.big_uploads = 0
 
     @initialize(
-        phase=st.sampled_from(["source", "backfill", "cutover", "cutover", "drain"]),
         mode=st.sampled_from(["sync", "async"]),
         background=st.booleans(),
         legacy=st.dictionaries(numbers, objects, max_size=4),
     )
-    def begin(self, phase: str, mode: str, background: bool, legacy: dict[int, Object]) -> None:
-        self.phase = phase
+    def begin(self, mode: str, background: bool, legacy: dict[int, Object]) -> None:
         self.options = {"mirror": {"mode": mode}, "promote": {"background": background}}
         self.bucket = self.sides.new_bucket()
         for number, state in legacy.items():
@@ -171,6 +172,7 @@ class Machine(RuleBasedStateMachine):
                 self.followed.discard(key)
             return None
         self.wrote(key, state)
+        self.writes += 1
         return answer
 
     def wrote(self, key: str, state: State) -> None:
@@ -227,6 +229,7 @@ class Machine(RuleBasedStateMachine):
     def settle(self) -> None:
         """Everything is up again and all that was pending is done: what lies in the stores is what the phase promises."""
         self.recover()
+        self.writes = 0
         self.sides.wait_until_mirrored(self.bucket)
         for key in self.keys:
             self.known(key)

@@ -14,8 +14,8 @@ from foodco_storage.drivers.background import background
 
 
 class Moving(Machine):
-    @rule(copies=st.booleans())
-    def move_on(self, copies: bool) -> None:
+    @rule(copies=st.booleans(), leaves=st.sampled_from([False, False, True]))
+    def move_on(self, copies: bool, leaves: bool) -> None:
         """To the next phase, by the book."""
         self.settle()
         match self.phase:
@@ -26,7 +26,7 @@ class Moving(Machine):
                 self.phase = "cutover"
             case "cutover":
                 self.phase = "drain"
-            case "drain":
+            case "drain" if leaves:
                 self.leave_the_source()
             case _:
                 return
@@ -81,7 +81,15 @@ class Moving(Machine):
         self.open(in_a_new_session=in_a_new_session)
 
     @precondition(lambda self: not self.down and self.phase != "target")
-    @rule(name=st.sampled_from(["new", "old"]), kind=st.sampled_from(sorted(FAULTS)))
+    @rule(kind=st.sampled_from(sorted(FAULTS)))
+    def fail_authority(self, kind: str) -> None:
+        self.fail(self.authority, kind)
+
+    @precondition(lambda self: not self.down and self.phase != "target")
+    @rule(kind=st.sampled_from(sorted(FAULTS)))
+    def fail_other(self, kind: str) -> None:
+        self.fail("new" if self.authority == "old" else "old", kind)
+
     def fail(self, name: str, kind: str) -> None:
         self.down.add(name)
         self.side(name).fail(kind)
@@ -93,10 +101,10 @@ class Moving(Machine):
         if waits:
             self.sides.wait_until_mirrored(self.bucket)
 
+    @precondition(lambda self: self.writes >= 5)
     @rule()
     def settle_everything(self) -> None:
-        if not self.down:
-            self.settle()
+        self.settle()
 
 
 class Legacy(Machine):
