@@ -55,9 +55,7 @@ def _leave_it_at_that(response: Any, caught_exception: Exception | None, attempt
     if response is None:
         return
     http, parsed = response
-    metadata = parsed.setdefault("ResponseMetadata", {})
-    # Redirects of S3 are told by this event as well, and go on: nothing took place there. An error that came with status 200
-    # is one of status 500 in the parsed response alone.
-    if max(http.status_code, metadata.get("HTTPStatusCode", 0)) >= _HTTP_SERVER_ERROR:
-        metadata["RetryAttempts"] = attempts - 1
+    # Redirects of S3 are told by this event as well, and go on: nothing took place there.
+    if http.status_code >= _HTTP_SERVER_ERROR:
+        parsed.setdefault("ResponseMetadata", {})["RetryAttempts"] = attempts - 1
         raise _AnsweredError(parsed)

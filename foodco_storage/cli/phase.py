@@ -81,6 +81,12 @@ def phase_set(
     wait: Annotated[
         float, typer.Option("--wait", min=0, help="Seconds to wait for the clients, in each of the two pauses.")
     ] = 60.0,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep", help="Read the content of objects that nothing else tells to be the same on both sides."
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask before a move that can't be taken back.")] = False,
     config: ConfigFile = None,
 ) -> None:
@@ -92,7 +98,7 @@ def phase_set(
     from foodco_storage.doctor.phase_checks import PhaseChecks  # noqa: PLC0415 - slow to import
 
     configuration = loaded(config)
-    checks = PhaseChecks(configuration, route)
+    checks = PhaseChecks(configuration, route, deep=deep)
     if phase in _NO_WAY_BACK and not yes and not typer.confirm(f"There is no way back from {phase!r}. Move {route!r}?"):
         _tell("nothing was changed")
         raise typer.Exit(_REFUSED)

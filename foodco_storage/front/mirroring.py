@@ -139,12 +139,12 @@ class Mirroring:
     def _reconcile(self, taken: Taken, driver: ThreadDriver, route: Route) -> bool:
         gate = route.gate.try_reconciling() if route.gate is not None else None
         if route.gate is not None and gate is None:
-            self.journal.defer([taken.number], "the phase of the route is on the move")
+            self._defer(taken, "the phase of the route is on the move")
             return False
         try:
             with gate or nullcontext() as phase:
                 if phase is not None and phase != route.phase:
-                    self.journal.defer([taken.number], "the phase of the route has moved")
+                    self._defer(taken, "the phase of the route has moved")
                     return False
                 driver.carry_out(Reconcile(route).settled(taken.entry, taken.number))
         except BackendError as error:
@@ -158,7 +158,14 @@ class Mirroring:
 
     def _left(self, taken: Taken, why: str) -> None:
         add("mirror_failures", taken.entry.route)
-        self.journal.defer([taken.number], why)
+        self._defer(taken, why)
+
+    def _defer(self, taken: Taken, why: str) -> None:
+        try:
+            self.journal.defer([taken.number], why)
+        except JournalError as error:
+            # The journal does it when it can. The others that were taken with it must not be stranded.
+            logger.warning("an unfinished write could not be marked in the journal: %s", error)
 
 
 _opened: dict[Path, Mirroring] = {}

@@ -42,7 +42,7 @@ def kept(request: Request, place: Place, answer: Response) -> Parameters:
     # `Expires` is parsed, and left out where it is no date; the header as it was stands beside it.
     if "ExpiresString" in answer:
         carried["Expires"] = answer["ExpiresString"]
-    if encoding := _without_aws_chunked(carried.pop("ContentEncoding", "")):
+    if encoding := without_aws_chunked(carried.pop("ContentEncoding", "")):
         carried["ContentEncoding"] = encoding
     if answer.get("Metadata"):
         carried["Metadata"] = answer["Metadata"]
@@ -77,7 +77,7 @@ def tags(place: Place, which: Parameters, read: Response) -> Generator[Any, Any,
     return {"Tagging": urlencode(found)} if found else {}
 
 
-def _without_aws_chunked(content_encoding: str) -> str:
+def without_aws_chunked(content_encoding: str) -> str:
     """The encoding that the user meant: `aws-chunked` is one of the transfer (boto3 issue 4564)."""
     names = (name.strip() for name in content_encoding.split(","))
     return ",".join(name for name in names if name and name != "aws-chunked")

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError
 
 from foodco_storage.flows.conditions import bare
 from foodco_storage.flows.effects import Able, Call, Discard, Spool, Spooled
-from foodco_storage.flows.marks import ORIGIN
+from foodco_storage.flows.marks import ORIGIN, WRITE
 from foodco_storage.flows.origin import Origin
 from foodco_storage.flows.outcomes import BackendError, Unavailable
 from foodco_storage.flows.place import Place
@@ -132,8 +132,21 @@ def copy(
         yield from _copy_in_parts(source, destination, which, head)
         return head
     read = yield from read_whole(source, {**which, "IfMatch": head["ETag"]} if pinned else which)
-    yield from put_whole(source, destination, which, read)
+    origin = yield from _origin_of_parts(source, which, read.answer)
+    yield from put_whole(source, destination, which, read, origin=origin)
     return read.answer
+
+
+def _origin_of_parts(place: Place, which: Parameters, answer: Response) -> Generator[Any, Any, Origin | None]:
+    """What a copy has to remember of an object that was uploaded in parts, and that nothing else would tell it by.
+
+    Its ETag is of its parts, and the copy has others: without the mark the two would never be known to be the same.
+    """
+    metadata = answer.get("Metadata") or {}
+    etag = bare(answer.get("ETag", ""))
+    if "-" not in etag or WRITE in metadata or ORIGIN in metadata:
+        return None
+    return Origin(etag, answer["LastModified"], (yield from part_sizes(place, which, answer)))
 
 
 def _described(
@@ -149,7 +162,8 @@ def _described(
 
 def _copy_in_parts(source: Place, destination: Place, which: Parameters, head: Response) -> Flow:
     sizes = yield from part_sizes(source, which, head)
-    described = yield from _described(source, which, head)
+    origin = yield from _origin_of_parts(source, which, head)
+    described = yield from _described(source, which, head, origin)
     created: Response = yield Call(destination, Request("CreateMultipartUpload", {**which, **described}))
     upload = {**which, "UploadId": created["UploadId"]}
     try:

@@ -7,7 +7,7 @@ from typing import Any
 from foodco_storage.flows.conditions import bare
 from foodco_storage.flows.marks import has_marks, write_id
 from foodco_storage.flows.request import Response
-from foodco_storage.layers.carried import CONTENT_HEADERS
+from foodco_storage.layers.carried import CONTENT_HEADERS, without_aws_chunked
 from foodco_storage.layers.sight import Found
 
 _SHOWN = ("ContentLength", "ETag", "LastModified", *CONTENT_HEADERS)
@@ -55,6 +55,9 @@ def described(head: Response) -> dict[str, Any]:
     """What describes the content and belongs to the user, comparable across stores."""
     shown = {name: str(head[name]) for name in CONTENT_HEADERS if head.get(name)}
     shown.setdefault("ContentType", "binary/octet-stream")
+    # Copies leave it out.
+    if encoding := without_aws_chunked(shown.pop("ContentEncoding", "")):
+        shown["ContentEncoding"] = encoding
     metadata = {name.lower(): value for name, value in (head.get("Metadata") or {}).items() if not has_marks([name])}
     return {**shown, "Metadata": metadata}
 

@@ -278,3 +278,22 @@ class TestSameness:
         world.upload(world.p, "k", b"aaaa", b"bb", **described)
         world.put(world.s, "k", b"aaaabb", **described)
         assert same(*self.found(world))
+
+
+def test_an_upload_in_parts_that_the_library_did_not_make_is_copied_once() -> None:
+    world = PhasedWorld("backfill")
+    upload = {"UploadId": world.authority.directly("CreateMultipartUpload", "k")["UploadId"]}
+    world.authority.directly("UploadPart", "k", **upload, PartNumber=1, Body=b"x")
+    world.authority.directly("CompleteMultipartUpload", "k", **upload, MultipartUpload={"Parts": [{"PartNumber": 1}]})
+    for _ in range(3):
+        world.simulation.run(world.simulation.start("reconcile", Reconcile(world.route).key(WHICH)))
+    assert [request.operation for request in world.other.requests].count("PutObject") == 1
+
+
+def test_an_encoding_of_a_transfer_that_a_store_kept_is_no_difference() -> None:
+    world = PhasedWorld("backfill")
+    world.authority.directly("PutObject", "k", Body=b"x", ContentEncoding="gzip,aws-chunked")
+    for _ in range(3):
+        world.simulation.run(world.simulation.start("reconcile", Reconcile(world.route).key(WHICH)))
+    assert [request.operation for request in world.other.requests].count("PutObject") == 1
+    assert world.other.buckets["b"]["k"].described["ContentEncoding"] == "gzip"

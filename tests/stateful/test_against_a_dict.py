@@ -41,7 +41,7 @@ def play(
         Machine.keys = keys
         # Every step is a request or ten: hypothesis would find all of it slow.
         chosen = settings(max_examples=max_examples, stateful_step_count=30, suppress_health_check=list(HealthCheck))
-        run_state_machine_as_test(Machine, settings=chosen)  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(Machine, settings=chosen)
 
 
 @every_phase
