@@ -18,6 +18,8 @@ from foodco_storage.cli.app import app
 from foodco_storage.drivers.background import background
 from foodco_storage.testing import MotoStore
 
+pytestmark = pytest.mark.slow  # every move waits for a lease
+
 ROUTE = """
 [routes.images]
 bucket = "{bucket}"
@@ -118,7 +120,6 @@ def _listed(client: Any, bucket: str) -> list[str]:
     return [item["Key"] for item in client.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
-@pytest.mark.slow
 def test_a_migration_while_a_service_writes(world: World) -> None:
     world.direct["aws"].put_object(Bucket=world.bucket, Key="old", Body=b"from before")
     assert world.run("init", "images", "source")[0] == 0

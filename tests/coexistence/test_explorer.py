@@ -31,6 +31,8 @@ from violations import Outcome
 
 from foodco_storage.flows.request import Flow, Response
 
+pytestmark = pytest.mark.slow  # the explorer itself is the same on every Python
+
 
 class Case(NamedTuple):
     """What clients do, and under which conditions."""

@@ -39,6 +39,8 @@ from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Request, Response
 from foodco_storage.flows.s3_errors import refused
 
+pytestmark = pytest.mark.slow  # the explorer itself is the same on every Python
+
 
 def on_primary(name: str, operation: str, action: Any, *, key: str = KEY, **params: Any) -> Operation:
     """One request to the primary, as it is."""

@@ -32,6 +32,8 @@ from foodco_storage.flows.effects import (
 from foodco_storage.flows.outcomes import BackendError, Unavailable
 from foodco_storage.flows.request import Flow, Request, Response
 
+pytestmark = pytest.mark.slow  # the explorer itself is the same on every Python
+
 ANSWERS = Answers()
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError
 from control_world import PLACE, NoWatcher, Primary
 from hypothesis import given
@@ -19,6 +20,8 @@ from foodco_storage.control.phases import PHASES
 from foodco_storage.control.procedure import Say, Wait
 from foodco_storage.control.text import DamagedError
 from foodco_storage.errors import PhaseRefusedError
+
+pytestmark = pytest.mark.slow  # a hundred worlds
 
 STEPS = 1500
 

@@ -150,6 +150,7 @@ def test_with_two_backends(
     assert sorted(item["Key"] for item in left) == sorted(keys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["source", "backfill", "cutover", "drain", "target"])
 def test_in_a_phase(store: tuple[str, Server], new_bucket: Callable[[], str], tmp_path: Path, phase: str) -> None:
     name, server = store

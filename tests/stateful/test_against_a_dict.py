@@ -16,6 +16,8 @@ from two_sides import CEPH, MOTO, SEAWEEDFS, Kind, Side, TwoSides
 
 from foodco_storage.testing import CephCluster, MotoStore, SeaweedFS, Server
 
+pytestmark = pytest.mark.slow  # a minute or more
+
 
 class AgainstADict(Writing, Reading, Uploading, Listing, Moving, Legacy):
     """All rules."""
@@ -49,13 +51,11 @@ def test_on_moto(moto_store: MotoStore, moto_store_2: MotoStore, phase: str, tmp
     play((moto_store.server, MOTO), (moto_store_2.server, MOTO), phase, tmp_path, 6)
 
 
-@every_phase
-@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["cutover"])
 def test_on_ceph_and_moto(ceph: CephCluster, moto_store: MotoStore, phase: str, tmp_path: Path) -> None:
     play((ceph.server, CEPH), (moto_store.server, MOTO), phase, tmp_path, 6)
 
 
-@every_phase
-@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["backfill", "drain"])
 def test_on_ceph_and_seaweedfs(ceph: CephCluster, seaweedfs: SeaweedFS, phase: str, tmp_path: Path) -> None:
     play((ceph.server, CEPH), (seaweedfs.server, SEAWEEDFS), phase, tmp_path, 6, FLAT)
