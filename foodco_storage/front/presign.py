@@ -92,7 +92,7 @@ def _signer(client: Any, operation: str, params: dict[str, Any], method: str | N
             "delete through the library"
         )
         raise OperationRefusedError(message, operation)
-    if route.fallbacks and route.phase is not None and (OPERATIONS.get(operation) in _WRITES or method == "POST"):
+    if route.fallbacks and route.phase is not None and _writes(operation, method):
         # It goes past the mirror: verify finds what it leaves.
         add("presigned_writes", route.name)
     place = route.authority
@@ -100,6 +100,12 @@ def _signer(client: Any, operation: str, params: dict[str, Any], method: str | N
         holder = _holder(client, route, params)
         place = next(p for p in route.places if p.backend == holder)
     return dispatch.backends[place.backend].client, {**params, "Bucket": place.bucket(params["Bucket"])}
+
+
+def _writes(operation: str, method: str | None) -> bool:
+    if method is not None:
+        return method.upper() in {"POST", "PUT"}
+    return OPERATIONS.get(operation) in _WRITES
 
 
 def _holder(client: Any, route: Route, params: dict[str, Any]) -> str:

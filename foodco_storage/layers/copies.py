@@ -161,12 +161,10 @@ class Copies:
         """
         read = Request("HeadObject", self._as_a_read(request, source))
         found = yield from find([place], read)
-        if found is None:
-            raise NotThere(
-                place.backend, rejected(request, "NoSuchKey", 404, "The specified key does not exist.").error
-            )
-        if found.is_deleted:
-            raise deleted(request, place.backend)
+        if found is None or found.is_deleted:
+            # S3 names the source.
+            missing = deleted(request.with_params(Key=source.key), place.backend)
+            raise missing if found is not None else NotThere(place.backend, missing.error)
         modified = found.origin.modified if found.origin else found.head["LastModified"]
         if failed(read.params, found.etags, modified):
             failure = precondition_failed(request, "x-amz-copy-source-If-Match")

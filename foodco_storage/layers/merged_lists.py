@@ -187,7 +187,12 @@ class MergedLists:
             shown = [entry for entry in entries if side.shows(entry)]
             keys = [entry.answer for entry in shown if not entry.is_prefix]
             dead |= {key for key, _ in (yield from tombstones_among(side.place, ask, keys))}
-            elsewhere = {entry.name for other, (_, found) in pages.items() if other != number for entry in found}
+            elsewhere = {
+                entry.name
+                for other, (_, found) in pages.items()
+                for entry in found
+                if other != number and self._sides[other].shows(entry)
+            }
             alone = [entry.name for entry in shown if entry.is_prefix and entry.name not in elsewhere]
             dead |= set(alone) - (yield from without_ghosts(side.place, ask, alone, side.hidden))
         return dead
