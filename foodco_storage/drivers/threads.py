@@ -136,9 +136,14 @@ class ThreadDriver:
 
     def _call(self, effect: Call) -> Response:
         place, request = effect.place, effect.request
-        if place.buckets:
-            request = _renamed(place.buckets, request)
-        return (self._once if effect.once else self._calls)[place.backend](request)
+        call = (self._once if effect.once else self._calls)[place.backend]
+        if not place.buckets:
+            return call(request)
+        response = call(_renamed(place.buckets, request))
+        if "Bucket" in response:
+            # Callers know it by their own name: some go on with what an upload's answers say.
+            response["Bucket"] = request.params["Bucket"]
+        return response
 
     def _able(self, effect: Able) -> bool:
         place = effect.place

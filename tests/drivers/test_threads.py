@@ -443,6 +443,19 @@ class TestCalls:
         assert list(store.buckets["theirs"]) == ["k"]
         assert params["Bucket"] == "ours"
 
+    def test_answers_name_the_bucket_as_the_caller_does(self, driver: ThreadDriver) -> None:
+        seen = []
+
+        def flow() -> Flow:
+            for place in (Place("p", {"ours": "theirs"}), Place("p")):
+                bucket = "ours" if place.buckets else "b"
+                upload = yield Call(place, Request("CreateMultipartUpload", {"Bucket": bucket, "Key": "k"}))
+                seen.append(upload["Bucket"])
+            return {}
+
+        driver.run(flow())
+        assert seen == ["ours", "b"]
+
     def test_ids_are_short_and_nobody_elses(self, driver: ThreadDriver) -> None:
         ids = []
 

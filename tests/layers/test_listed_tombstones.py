@@ -281,6 +281,18 @@ def test_another_routes_keys_are_not_hidden_by_tombstones_of_another_time() -> N
         assert named(page) == ["k", "thumbs/"]
 
 
+def test_a_folder_of_tombstones_that_is_a_route_of_its_own() -> None:
+    """Both routes list the same bucket of the primary: what the one sees of the other's keys proves nothing."""
+    p, s = Store("p", {"k": LIVE, "thumbs/1": DEAD}), Store("s", {})
+    thumbs = route_in_phase(
+        "thumbs", ConfiguredRoute(bucket="b", primary="p", fallbacks=["s"], prefix="thumbs/"), "drain", {}
+    )
+    layer = MergedLists(sides_of([route("cutover"), thumbs], ""))
+    flow = flow_through([layer], "ListObjectsV2", Place("p"))
+    (page,) = pages({"p": p, "s": s}, flow, "ListObjectsV2", Delimiter="/")
+    assert named(page) == ["k"]
+
+
 def test_an_outage_while_looking_is_no_short_list() -> None:
     world = PhasedWorld("target")
     world.put(world.p, "a", b"x" * 509)
