@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,9 @@ class Worker:
         except ClientError as error:
             result = self.failure(kind, error)
         except Exception as error:  # noqa: BLE001 - the checker has to know of it, whatever it is
-            result = {"outcome": "failed", "error": f"{type(error).__name__}: {error}"}
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(frame.filename).name}:{frame.lineno}"
+            result = {"outcome": "failed", "error": f"{type(error).__name__}: {error} ({where})"}
         result = {"version": version, "size": size, "outcome": "ok", **result}
         self.log.write(Record(event="ended", at=now(), **common, **result))  # type: ignore[arg-type]
         if result["outcome"] == "failed":
