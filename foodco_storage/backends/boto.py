@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    ParamValidationError,
+    ResponseStreamingError,
+)
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
 
 from foodco_storage.backends.breaker import Breaker
 from foodco_storage.backends.capabilities import CapabilityBook
@@ -19,6 +26,16 @@ from foodco_storage.operations import OPERATIONS, OperationClass
 _NOT_THERE = frozenset({"NoSuchKey", "NoSuchVersion"})
 _HTTP_NOT_FOUND = 404
 _HTTP_FORBIDDEN = 403
+
+# botocore reads an answer that was cut off after its headers, and any page of well-formed HTML, as one with nothing in it:
+# a listing without keys, an object without tags. Every store sends these, even where there is nothing to tell.
+_ALWAYS_THERE = {
+    "CreateMultipartUpload": "UploadId",
+    "GetObjectTagging": "TagSet",
+    "ListObjects": "IsTruncated",
+    "ListObjectsV2": "IsTruncated",
+    "ListObjectVersions": "IsTruncated",
+}
 
 
 class BotoBackend:
@@ -64,17 +81,26 @@ class BotoBackend:
     def _carry_out(self, send: MakeApiCall, request: Request) -> Response:
         try:
             # botocore's handlers change the parameters that they are given; a flow may send the same request again.
-            return send(request.operation, dict(request.params))
+            response = send(request.operation, dict(request.params))
         except ClientError as error:
             meaning = self._meaning(request, error) or self._meaning_by_a_get(request, error)
             raise meaning from error.__cause__
-        except (BotoConnectionError, HTTPClientError) as error:
+        except (BotoConnectionError, HTTPClientError, ResponseParserError) as error:
             raise Unavailable(self.name, error) from error.__cause__
         except ParamValidationError:
             raise
         except BotoCoreError as error:
             # No credentials, a token that can't be had, no region: a mistake on this side, and no outage to get around.
             raise Rejected(self.name, error) from error.__cause__
+        self._check_complete(request, response)
+        return response
+
+    def _check_complete(self, request: Request, response: Response) -> None:
+        needed = _ALWAYS_THERE.get(request.operation)
+        # Without headers it never was on a network: botocore's Stubber made it.
+        if needed and needed not in response and response.get("ResponseMetadata", {}).get("HTTPHeaders") is not None:
+            why = f"{request.operation} of {self.name!r} without {needed}: it was cut off, or no S3 store answered"
+            raise Unavailable(self.name, ResponseStreamingError(error=why))
 
     def close(self) -> None:
         """Close the connections of the client."""

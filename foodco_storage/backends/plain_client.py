@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from botocore.exceptions import ResponseStreamingError
+from botocore.parsers import ResponseParserError
+
 from foodco_storage.backends.breaker import Breaker
 from foodco_storage.backends.watched import watched
 from foodco_storage.flows.request import Parameters, Response
@@ -34,7 +37,11 @@ class PlainClient:
             if self._client is None:
                 self._client = self._make()
             client = self._client
-        response: Response = client._make_api_call(operation, params)  # noqa: SLF001 - what its methods call
+        try:
+            response: Response = client._make_api_call(operation, params)  # noqa: SLF001 - what its methods call
+        except ResponseParserError as error:
+            # The one error of botocore that is no BotoCoreError.
+            raise ResponseStreamingError(error=f"no S3 store answered: {error}") from error
         return response
 
     def close(self) -> None:

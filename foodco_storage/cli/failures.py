@@ -8,6 +8,7 @@ from typing import ParamSpec
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from rich.console import Console
 from rich.markup import escape
 
@@ -32,7 +33,7 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
         except ConfigurationError as error:
             for problem in error.problems:
                 _tell(str(problem))
-        except (StorageError, BotoCoreError, ClientError, OSError) as error:
+        except (StorageError, BotoCoreError, ClientError, ResponseParserError, OSError) as error:
             _tell(str(error))
         except RuntimeError as error:
             # What the local stores and the demo raise: their messages say what is missing.

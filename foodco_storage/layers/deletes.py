@@ -135,13 +135,14 @@ class Deletes:
         if not keys or route.other is None or not route.marks_deletes or route.mirroring.mode != "sync":
             return set()
         objects = [{"Key": which["Key"]} for which in keys]
-        delete = {"Bucket": request.params["Bucket"], "Delete": {"Objects": objects, "Quiet": True}}
+        delete = {"Bucket": request.params["Bucket"], "Delete": {"Objects": objects}}
         try:
             answer: Response = yield Call(route.other, Request("DeleteObjects", delete))
         except BackendError:
             # Each key by itself then, whose failure is told and journalled.
             return set()
-        return {which["Key"] for which in keys} - {error.get("Key") for error in answer.get("Errors", ())}
+        # Told key by key: an answer that was cut off tells of none.
+        return {told.get("Key") for told in answer.get("Deleted", ())}
 
     def _take_each_away(
         self, request: Request, requests: Sequence[Request]

@@ -17,7 +17,15 @@ from foodco_storage.errors import CircuitOpenError
 from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Rejected, Unavailable
 from foodco_storage.flows.request import Request
 from foodco_storage.front.siblings import real_backend
-from foodco_storage.testing import LOAD_BALANCER_NOT_FOUND, LOAD_BALANCER_UNAVAILABLE, Answer, FaultProxy, MotoStore
+from foodco_storage.testing import (
+    LOAD_BALANCER_NOT_FOUND,
+    LOAD_BALANCER_UNAVAILABLE,
+    Answer,
+    Close,
+    Fault,
+    FaultProxy,
+    MotoStore,
+)
 
 IN_S3 = {"x-amz-request-id": "1", "Content-Type": "application/xml"}
 
@@ -81,6 +89,26 @@ def test_an_answer_is_botocores(store: Store, operation: str) -> None:
     answer = store.backend().call(request)
     assert answer["ContentLength"] == 4
     assert request.params == {"Bucket": store.bucket, "Key": "k"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Close(0),
+        Close(60),
+        Answer(200, b"<html><body>Welcome</body></html>", {"Content-Type": "text/html"}),
+        Answer(200, b"Welcome", {"Content-Type": "text/html"}),
+    ],
+)
+@pytest.mark.parametrize(
+    "operation", ["ListObjects", "ListObjectsV2", "ListObjectVersions", "GetObjectTagging", "CreateMultipartUpload"]
+)
+def test_an_answer_that_is_none_is_an_outage(store: Store, operation: str, fault: Fault) -> None:
+    request = Request(operation, {"Bucket": store.bucket} | ({} if operation.startswith("List") else {"Key": "k"}))
+    backend = store.backend()
+    backend.call(request)
+    store.proxy.inject(fault)
+    assert type(failure(backend, request)) is Unavailable
 
 
 @both

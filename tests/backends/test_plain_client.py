@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 import foodco_storage
 from foodco_storage.backends.plain_client import PlainClient
@@ -49,6 +49,19 @@ def test_a_probe_is_no_request_of_the_users(routed: Any, bucket_name: str) -> No
     routed.meta.events.register("before-send.s3", lambda event_name, **_: seen.append(event_name.split(".")[-1]))
     routed.put_object(Bucket=bucket_name, Key="k", Body=b"", IfNoneMatch="*")
     assert seen == ["HeadObject", "PutObject"]
+
+
+def test_what_is_not_xml_is_an_error_of_botocores_tree(
+    proxy: FaultProxy, moto_store: MotoStore, bucket_name: str
+) -> None:
+    made = boto3.client("s3", **moto_store.server.client_arguments() | {"endpoint_url": proxy.endpoint_url})
+    plain = PlainClient(lambda: made)
+    proxy.inject(Answer(404, b"Welcome", {"Content-Type": "text/html"}))
+    try:
+        with pytest.raises((BotoCoreError, ClientError)):
+            plain.send("ListObjectsV2", {"Bucket": bucket_name})
+    finally:
+        plain.close()
 
 
 def test_a_probe_is_not_retried(routed: Any, proxy: FaultProxy, bucket_name: str) -> None:

@@ -284,6 +284,7 @@ class TestSeveral:
             if request.operation == "DeleteObjects":
                 world.put(world.s, "b", b"same")
                 answer["Errors"] = [{"Key": "b", "Code": "InternalError"}]
+                answer["Deleted"] = [{"Key": "a"}]
 
         world.s.after = fails
         world.s.fail("DeleteObject")
@@ -291,6 +292,14 @@ class TestSeveral:
         assert answer["ResponseMetadata"]["Storage"]["mirror"] == "pending"
         assert world.journal == ["b"]
         assert world.s.holds() == {"b": b"same"}
+
+    def test_the_other_side_tells_of_no_key(self) -> None:
+        """As where its answer was cut off."""
+        world = world_with("cutover", "a", "b")
+        world.s.after = lambda request, answer: answer.clear() if request.operation == "DeleteObjects" else None
+        answer = delete(world, "a", "b")
+        assert "mirror" not in answer["ResponseMetadata"]["Storage"]
+        assert [request.operation for request in world.s.requests].count("DeleteObject") == 2
 
     def test_written_again_by_others_meanwhile(self) -> None:
         """Their write has reached both sides when the source's delete arrives late."""

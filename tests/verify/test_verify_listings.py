@@ -103,15 +103,6 @@ def test_a_listing_that_leads_nowhere():
         listed(Stuck("a", "b", page=1))
 
 
-def test_a_page_that_is_no_listing():
-    class Html(Store):
-        def changed(self, page: Any) -> Any:
-            return {"ResponseMetadata": page["ResponseMetadata"]}
-
-    with pytest.raises(VerifyRefusedError, match="as no S3 store does"):
-        listed(Html("a"))
-
-
 def test_many_keys_side_by_side():
     every = [f"{number:05}" for number in range(4500)]
     ours, theirs = Store(*every[::2], page=700), Store(*every[::3], page=900)
