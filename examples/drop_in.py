@@ -1,4 +1,4 @@
-"""Makes a preview of every object in a bucket: `python drop_in.py BUCKET`. Only the import has changed."""  # noqa: INP001 - a script
+"""Makes a preview of every object in a bucket: `python drop_in.py BUCKET`. Only the import has changed."""
 
 import sys
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,3 +122,9 @@ class TestTombstones:
     )
     def test_in_a_list(self, item: dict[str, Any], verdict: bool | None) -> None:
         assert may_be_tombstone(item) is verdict
+
+
+def test_the_documented_form_is_the_real_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "coexistence.md").read_text()
+    assert TOMBSTONE_ETAG in page
+    assert f"{len(TOMBSTONE_BODY)} bytes" in page
