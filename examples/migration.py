@@ -1,7 +1,7 @@
 """A bucket moves from one store to another while a service goes on: `python migration.py`, with two stores of its own.
 
-The service never learns where its objects are. In production `foodco-storage phase set` moves the phase while clients run; here
-one client ends before the next begins, so that the configuration can say it.
+The service never learns where its objects are. In production `foodco-storage phase set` moves the phase while clients run;
+here one client ends before the next begins, so that the configuration can say it.
 """
 
 from contextlib import ExitStack, closing
