@@ -27,14 +27,16 @@ class Hold:
     release: Callable[[], None]
 
 
-def hold(name: str, route: Route, stores: str, make_plain: Callable[[], Any], journal_depth: Callable[[], int]) -> Hold:
+def hold(
+    name: str, route: Route, stores: str, make_plain: Callable[..., Any], journal_depth: Callable[[], int]
+) -> Hold:
     """Hold the phase of a route.
 
     Args:
         name: the route's name.
         route: its configuration.
         stores: which stores and buckets it joins (`foodco_storage.front.routes.stores`).
-        make_plain: makes a client of the primary that does not retry.
+        make_plain: makes a client of the primary that does not retry (`foodco_storage.front.siblings.plain_client`).
         journal_depth: how much of the route's journal is left on this host.
 
     Raises:
@@ -45,7 +47,8 @@ def hold(name: str, route: Route, stores: str, make_plain: Callable[[], Any], jo
     held = this_process.acquire(
         key,
         (stores, route.primary),
-        lambda: PlainClient(make_plain),
+        # One answer that never comes must not cost the lease: there has to be time to ask again.
+        lambda: PlainClient(partial(make_plain, timeout_seconds=route.control.lease_seconds / 3)),
         lambda call, watcher: HeldPhase(
             place, call, journal_depth=journal_depth, watcher=watcher, pause_seconds=route.control.pause_seconds
         ),

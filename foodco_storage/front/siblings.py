@@ -125,9 +125,27 @@ def real_backend(
     )
 
 
-def plain_client(make_client: MakeClient, name: str, backend: Backend | None, arguments: Mapping[str, Any]) -> Any:
-    """A client of a backend (None for `caller`) that does not retry and repairs nothing."""
+def plain_client(
+    make_client: MakeClient,
+    name: str,
+    backend: Backend | None,
+    arguments: Mapping[str, Any],
+    *,
+    timeout_seconds: float | None = None,
+) -> Any:
+    """A client of a backend that does not retry and repairs nothing.
+
+    Args:
+        make_client: makes it.
+        name: the backend's name.
+        backend: its configuration; None for `caller`.
+        arguments: boto3's arguments.
+        timeout_seconds: the longest that it waits for a connection, and for an answer; None for what the arguments say.
+    """
     config = (arguments.get("config") or Config()).merge(Config(retries={"total_max_attempts": 1}))
+    if timeout_seconds is not None:
+        waits = [min(timeout_seconds, own or timeout_seconds) for own in (config.connect_timeout, config.read_timeout)]
+        config = config.merge(Config(connect_timeout=waits[0], read_timeout=waits[1]))
     client = make_client("s3", **{**arguments, "config": config})
     if backend is not None:
         _take_credentials(client, name, backend)
