@@ -106,6 +106,12 @@ class PhaseChecks:
         if "source" in {start, end}:
             # The source decides before and after.
             return
+        if end == "backfill" and self._primary.route.mirror.mode == "off":
+            yield (
+                "mirror.mode is 'off': the source, which would decide, has not followed what was written. Set it to 'sync' "
+                f"everywhere, bring the source up to date (`foodco-storage verify {self._primary.name} --repair`), and move then"
+            )
+            return
         name = self._primary.name
         counted: Counter[str] = Counter()
         example: dict[str, str] = {}

@@ -29,6 +29,7 @@ _SAID: Mapping[str, str] = MappingProxyType(
         "extra": "keys lie on the primary only, though the source decides",
         "differs": "keys hold different objects",
         "not deleted": "keys were deleted on the primary, and still lie in the source",
+        "hidden": "keys lie in the source, which decides, and were deleted on the primary: nobody would find them there",
         "unproven": "keys hold objects that only reading can prove to be the same (`foodco-storage verify --deep`)",
         "unreadable": "keys could not be looked at",
     }

@@ -11,6 +11,7 @@ Kind: TypeAlias = Literal[
     "extra",
     "differs",
     "not deleted",
+    "hidden",
     "unproven",
     "unreadable",
     "not yet on the primary",
@@ -21,6 +22,7 @@ Kind: TypeAlias = Literal[
 * `extra`: the other side holds it, the one that decides does not.
 * `differs`: both hold it, and it is not the same.
 * `not deleted`: the primary says that it was deleted, the source still holds it.
+* `hidden`: the source decides and holds it, the primary says that it was deleted: it would be gone once the primary decides.
 * `unproven`: both hold an object of one size and description, whose ETags can't be compared: only its content can tell.
 * `unreadable`: a store refused to say what it holds.
 * `not yet on the primary`: only the source holds it. Reads find it there, and so it is counted and not reported.

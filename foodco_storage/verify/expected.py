@@ -37,7 +37,7 @@ class Expected:
             return "differs"
         if source == "object":
             if not self.primary_decides:
-                return self.missing
+                return "hidden" if primary == "tombstone" else self.missing
             return "not deleted" if primary == "tombstone" else NOT_YET
         if primary == "object":
             return "missing" if self.primary_decides else "extra"
@@ -59,13 +59,13 @@ def expected(phase: str, route: Route) -> Expected:
     errors: tuple[Kind, ...]
     match phase:
         case "source":
-            errors = ("extra", "differs", *_UNKNOWN)
+            errors = ("extra", "hidden", "differs", *_UNKNOWN)
             says = (
                 f"{source!r} decides, and nothing copies to {primary!r} yet: what {primary!r} lacks is counted, what it "
                 f"holds must be as in {source!r}"
             )
         case "backfill":
-            errors = ("missing", "extra", "differs", *_UNKNOWN)
+            errors = ("missing", "extra", "hidden", "differs", *_UNKNOWN)
             says = f"{source!r} decides: {primary!r} must hold the same keys and objects, and no others"
         case "cutover" if route.mirror.mode != "off":
             errors = ("missing", "differs", "not deleted", *_UNKNOWN)

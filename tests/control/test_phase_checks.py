@@ -10,9 +10,10 @@ import pytest
 
 from foodco_storage.config import Backend as Settings
 from foodco_storage.config import Capabilities, Configuration, Route, Secret
-from foodco_storage.config.model import Control, Promote
+from foodco_storage.config.model import Control, Mirror, Promote
 from foodco_storage.doctor.phase_checks import PhaseChecks, control_reasons
 from foodco_storage.errors import ConfigurationError
+from foodco_storage.flows.marks import tombstone
 from foodco_storage.testing import MotoStore
 
 ABLE = Capabilities(conditional_put=True, conditional_put_versioned=True, put_if_match=True, put_if_match_quoted=True)
@@ -99,6 +100,23 @@ def test_a_key_that_only_the_source_holds(sides: Sides) -> None:
     assert "1 keys lie only in the source" in reason
     (reason,) = sides.checks(promote=Promote(enabled=False)).before("backfill", "cutover")
     assert "1 keys missing, as 'k'" in reason
+
+
+def test_a_key_that_the_primary_says_was_deleted(sides: Sides) -> None:
+    """Written by others after the library had deleted it: no read would bring it over."""
+    sides.source.put_object(Bucket=sides.bucket, Key="k", Body=b"the only copy")
+    sides.primary.put_object(**tombstone(sides.bucket, "k").params)
+    checks = sides.checks()
+    for reasons in (checks.before("backfill", "cutover"), checks.paused("backfill", "cutover")):
+        (reason,) = reasons
+        assert "1 keys hidden, as 'k'" in reason
+
+
+def test_back_to_a_source_that_did_not_follow(sides: Sides) -> None:
+    checks = sides.checks(mirror=Mirror(mode="off"))
+    (reason,) = checks.before("cutover", "backfill")
+    assert "mirror.mode is 'off'" in reason
+    assert checks.before("backfill", "cutover") == []
 
 
 def test_a_rule_that_expires_objects_on_the_primary(sides: Sides) -> None:

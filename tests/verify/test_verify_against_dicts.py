@@ -102,7 +102,7 @@ def naive(phase: str, primary: dict[str, Any], source: dict[str, Any], *, deep: 
             assert ours is not None
             kind = "differs" if ours[0] != theirs[0] or (deep and ours != theirs) else None
         elif phase in {"source", "backfill"}:
-            kind = "missing" if theirs else ("extra" if live else None)
+            kind = ("hidden" if ours else "missing") if theirs else ("extra" if live else None)
         else:
             kind = "missing" if live else (("not deleted" if ours else "not yet") if theirs else None)
         if phase == "source" and kind == "missing":
@@ -115,8 +115,8 @@ def naive(phase: str, primary: dict[str, Any], source: dict[str, Any], *, deep: 
 
 
 REPORTED: dict[str, set[str]] = {
-    "source": {"extra", "differs"},
-    "backfill": {"missing", "extra", "differs"},
+    "source": {"extra", "hidden", "differs"},
+    "backfill": {"missing", "extra", "hidden", "differs"},
     "cutover": {"missing", "differs", "not deleted"},
     "drain": {"not deleted"},
     "target": set(),

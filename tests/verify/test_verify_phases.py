@@ -41,7 +41,7 @@ def test_backfill(sides):
     sides.put("new", "stale", b"old")
     sides.put("old", "stale", b"new")
     sides.bury("deleted")
-    planted = {"missing": "missing", "deleted too early": "missing", "extra": "extra", "stale": "differs"}
+    planted = {"missing": "missing", "deleted too early": "hidden", "extra": "extra", "stale": "differs"}
     assert sides.found("backfill") == planted
     sizes = {one.key: one.size for one in sides.differences("backfill")}
     assert sizes == {"missing": 1, "deleted too early": 4, "extra": None, "stale": 3}
