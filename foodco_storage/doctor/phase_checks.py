@@ -109,7 +109,7 @@ class PhaseChecks:
         if end == "backfill" and self._primary.route.mirror.mode == "off":
             yield (
                 "mirror.mode is 'off': the source, which would decide, has not followed what was written. Set it to 'sync' "
-                f"everywhere, bring the source up to date (`foodco-storage verify {self._primary.name} --repair`), and move then"
+                f"everywhere, bring the source up to date (`foodco-storage verify {self._primary.name} --repair`), then move"
             )
             return
         name = self._primary.name

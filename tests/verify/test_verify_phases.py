@@ -46,7 +46,7 @@ def test_backfill(sides):
     sizes = {one.key: one.size for one in sides.differences("backfill")}
     assert sizes == {"missing": 1, "deleted too early": 4, "extra": None, "stale": 3}
     assert (sides.summary.compared, sides.summary.same, sides.summary.tombstones) == (6, 2, 2)
-    assert len(verify_reasons(sides.configuration("backfill"), "ours")) == 3
+    assert len(verify_reasons(sides.configuration("backfill"), "ours")) == 4
     assert sides.found("backfill", repair=True) == {}
     assert (sides.summary.repaired, sides.summary.is_clean) == (4, True)
     assert sides.found("backfill", deep=True) == {}
