@@ -121,6 +121,28 @@ class PhaseUnknownError(StorageError, ClientError):  # type: ignore[misc] # boto
         return type(self), (self.response["Error"]["Message"], self.operation_name)
 
 
+class PhaseMovedError(StorageError):
+    """Run it again: the phase of the route was moved meanwhile, and what was still to do may be wrong in the new one.
+
+    Args:
+        route: the route's name.
+        begun: the phase in which the work was begun.
+        phase: the one that the route is in now.
+    """
+
+    def __init__(self, route: str, begun: str, phase: str) -> None:
+        self.route = route
+        self.begun = begun
+        self.phase = phase
+        super().__init__(
+            f"route {route!r} has moved from phase {begun!r} to {phase!r} meanwhile: what was done is right, the rest was "
+            "left; run it again"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.route, self.begun, self.phase)
+
+
 class PhaseRefusedError(StorageError):
     """Do what the reasons say: the phase can't be changed safely now.
 

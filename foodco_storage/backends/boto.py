@@ -10,6 +10,7 @@ from botocore.exceptions import (
     HTTPClientError,
     ParamValidationError,
     ResponseStreamingError,
+    UnseekableStreamError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
@@ -89,6 +90,9 @@ class BotoBackend:
             raise Unavailable(self.name, error) from error.__cause__
         except ParamValidationError:
             raise
+        except UnseekableStreamError as error:
+            # Raised by a retry: what became of the attempt before it nobody knows.
+            raise Unavailable(self.name, error) from error.__cause__
         except BotoCoreError as error:
             # No credentials, a token that can't be had, no region: a mistake on this side, and no outage to get around.
             raise Rejected(self.name, error) from error.__cause__

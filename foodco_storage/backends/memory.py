@@ -267,7 +267,7 @@ class MemoryBackend:
         described = {name: params[name] for name in _DESCRIBED if name in params}
         described["ContentType"] = params.get("ContentType", "binary/octet-stream")
         if "Tagging" in params:
-            tags = [{"Key": key, "Value": value} for key, value in parse_qsl(params["Tagging"])]
+            tags = [{"Key": key, "Value": value} for key, value in parse_qsl(params["Tagging"], keep_blank_values=True)]
         stored = Stored(data, etag, _EPOCH + dt.timedelta(seconds=self._ticks), described, list(tags))
         self._objects(params)[params["Key"]] = stored
         return stored

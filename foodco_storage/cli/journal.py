@@ -133,9 +133,10 @@ def _replayed(configuration: Configuration, only: str | None) -> Iterator[_Repla
             continue
         with _opened(configuration, later) as journal:
             assert journal is not None  # noqa: S101 - for mypy
-            with opened(configuration, name, phase=phase, journal=journal) as route:
+            with opened(configuration, name, phase=phase, journal=journal, changes=True) as route:
                 mirroring = Mirroring(journal)
                 mirroring.serve(route.driver, route.route)
+                route.wait_to_reconcile()
                 settled = left = 0
                 # Services go on: what they add meanwhile is theirs.
                 there = journal.depth(route.route.identity)

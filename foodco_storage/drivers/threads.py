@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
 from tempfile import SpooledTemporaryFile
@@ -208,7 +208,13 @@ class ThreadDriver:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(THREADS, "foodco-storage")
         context = copy_context()
-        runs = [self._threads.submit(context.copy().run, self._gathered, flow) for flow in effect.flows]
+        runs: list[Future[Any]] = []
+        try:
+            runs.extend(self._threads.submit(context.copy().run, self._gathered, flow) for flow in effect.flows)
+        except RuntimeError:
+            # The interpreter is ending, and takes no work for threads any more: in this one then.
+            results = [run.result() for run in runs]
+            return results + [self._outcome(flow) for flow in effect.flows[len(runs) :]]
         try:
             return [run.result() for run in runs]
         except BaseException:
@@ -251,6 +257,8 @@ class ThreadDriver:
                 logger.warning("a mirrored write could not be taken out of the journal: %s", error)
                 with suppress(JournalError):
                     self._the_journal().defer(effect.numbers)
+                # Whoever looks after the journal goes on trying.
+                self._deferred()
 
     def _defer(self, effect: Defer) -> None:
         if not effect.numbers:
@@ -258,10 +266,9 @@ class ThreadDriver:
         try:
             self._the_journal().defer(effect.numbers, effect.why)
         except JournalError as error:
-            # The entry is there still, in this process's name: it is taken up when the process ends.
+            # The entry is there still, in this process's name.
             logger.warning("an unfinished write could not be marked in the journal: %s", error)
-        else:
-            self._deferred()
+        self._deferred()
 
     def _the_journal(self) -> Journal:
         if self._journal is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -19,14 +20,15 @@ from foodco_storage.config import Route as ConfiguredRoute
 from foodco_storage.config.model import CALLER
 from foodco_storage.config.read import suggestion
 from foodco_storage.drivers.threads import THREADS, ThreadDriver
-from foodco_storage.errors import ConfigurationError, Problem
-from foodco_storage.flows.effects import Gather, Pause
+from foodco_storage.errors import ConfigurationError, PhaseMovedError, Problem
+from foodco_storage.flows.effects import Gate, Gather, Pause
 from foodco_storage.flows.outcomes import Unavailable
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Response
 from foodco_storage.front.control_access import held_phase
+from foodco_storage.front.held import hold
 from foodco_storage.front.profiles import with_profile
-from foodco_storage.front.routes import PHASES, route_in_phase
+from foodco_storage.front.routes import PHASES, route_in_phase, stores
 from foodco_storage.front.siblings import MakeClient, client_arguments, finish_client, plain_client, real_backend
 from foodco_storage.journal import Journal
 from foodco_storage.layers.route import Route
@@ -36,6 +38,11 @@ _CONNECTIONS = THREADS + 6
 
 PATIENCE_SECONDS: tuple[float, ...] = (1.0, 4.0, 16.0)
 """Pauses before what a store could not answer is asked again; together longer than a breaker stays open."""
+
+_REGISTRATION_SECONDS = 10.0
+"""Reading the control object and making a report are two requests."""
+
+_LOOK_AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,37 @@ class Standalone:
     primary: Place
     source: Place | None
     driver: ThreadDriver
+
+    @contextmanager
+    def changing(self, what: str) -> Iterator[None]:
+        """Change something that is right in this phase only: the phase does not move before that has ended.
+
+        Waits while the phase is on the move. To be entered again for each piece of work: a move waits for its end.
+
+        Args:
+            what: for errors.
+
+        Raises:
+            PhaseMovedError: the phase has moved since the route was opened.
+            botocore.exceptions.ClientError: `SlowDown`: the phase did not come to rest in time, or can't be read.
+        """
+        if self.route.gate is None:
+            yield
+            return
+        with self.route.gate.writing(what) as phase:
+            if phase != self.route.phase:
+                raise PhaseMovedError(self.route.name, str(self.route.phase), phase)
+            yield
+
+    def wait_to_reconcile(self) -> None:
+        """Wait until entries of the journal may be brought up to date, also in a pause; no longer than it takes to begin."""
+        until = time.monotonic() + _REGISTRATION_SECONDS
+        while self.route.gate is not None and time.monotonic() < until:
+            leave = self.route.gate.try_reconciling()
+            if leave is not None:
+                with leave:
+                    return
+            time.sleep(_LOOK_AGAIN_SECONDS)
 
     def gather(self, flows: Sequence[Callable[[], Flow]]) -> list[Any]:
         """Run several flows at once, each again after a pause, and another, where a store could not answer.
@@ -93,7 +131,12 @@ def _pause(seconds: float) -> Flow:
 
 @contextmanager
 def opened(
-    configuration: Configuration, name: str, *, phase: str | None = None, journal: Journal | None = None
+    configuration: Configuration,
+    name: str,
+    *,
+    phase: str | None = None,
+    journal: Journal | None = None,
+    changes: bool = False,
 ) -> Iterator[Standalone]:
     """Open a route: clients of its backends, without a user's handlers, that retry as the backends' presets say.
 
@@ -102,6 +145,8 @@ def opened(
         name: the route's name in it.
         phase: where the route's migration stands; by default as the configuration says.
         journal: for flows that enter, settle or defer entries.
+        changes: whether objects are to be changed. The phase that a control object says does not move while that is under
+            way, as for any other client.
 
     Raises:
         ConfigurationError: there is no such route, it does not migrate, or nobody says in which phase it is.
@@ -114,14 +159,20 @@ def opened(
     sides = route_in_phase(name, route, "cutover" if route.fallbacks else "target", settings)
     make_client = boto3.session.Session().client
     backends: dict[str, BotoBackend] = {}
-    try:
+    with ExitStack() as stack:
         for one in names:
             backends[one] = _backend(make_client, one, settings.get(one))
+            stack.callback(backends[one].close)
+        gate: Gate | None = None
+        if changes and route.control.enabled:
+            primary = settings[route.primary]
+            make_plain = partial(plain_client, make_client, route.primary, primary, client_arguments(primary, {}))
+            # The services of this host report what is left in its journal.
+            held = hold(name, route, stores(name, route, settings), make_plain, lambda: 0)
+            stack.callback(held.release)
+            gate = held.held
         driver = ThreadDriver(backends, journal)
-        yield Standalone(route_in_phase(name, route, phase, settings), sides.authority, sides.other, driver)
-    finally:
-        for backend in backends.values():
-            backend.close()
+        yield Standalone(route_in_phase(name, route, phase, settings, gate), sides.authority, sides.other, driver)
 
 
 def _settings(configuration: Configuration, name: str) -> Backend:

@@ -16,7 +16,7 @@ from foodco_storage.flows.outcomes import BackendError, NoBucket, NotThere, Reje
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import deleted, precondition_failed, rejected
-from foodco_storage.layers.carried import kept, tags
+from foodco_storage.layers.carried import CONTENT_HEADERS, kept, tags
 from foodco_storage.layers.conditional_writes import ROUNDS, ConditionalWrites, SourceFailedError, is_conditional
 from foodco_storage.layers.mirror import Mirror
 from foodco_storage.layers.resume import reopening
@@ -31,6 +31,8 @@ Locate = Callable[[str, str], Route]
 
 Write = Callable[[Request, CopySource, Place, Response], Flow]
 """Writes what was read of a source, given the place that it was read from."""
+
+_DESCRIBED = frozenset({*CONTENT_HEADERS, "Metadata"})
 
 _MAX_COPY_BYTES = 5 * 1024**3
 """The largest source of one CopyObject or UploadPartCopy (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html)."""
@@ -229,7 +231,8 @@ class Copies:
                     "This copy request is illegal because it is trying to copy an object to itself without changing the "
                     "object's metadata, storage class, website redirect location or encryption attributes.",
                 )
-            put |= kept(request, place, answer)
+            # S3 ignores what a caller says of these then.
+            put = {name: value for name, value in put.items() if name not in _DESCRIBED} | kept(request, place, answer)
         if params.get("TaggingDirective") != "REPLACE":
             put.pop("Tagging", None)
             put |= yield from tags(place, source.read(), answer)

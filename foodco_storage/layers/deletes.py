@@ -13,7 +13,7 @@ from typing import Any
 
 from foodco_storage.flows.effects import Call, Count, Defer, Enter, Gather, sent
 from foodco_storage.flows.marks import tombstone
-from foodco_storage.flows.outcomes import BackendError, NoBucket, Rejected, Unavailable
+from foodco_storage.flows.outcomes import BackendError, NoBucket, Unavailable
 from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import refused, rejected
 from foodco_storage.layers.conditional_writes import ConditionalWrites, is_conditional
@@ -24,6 +24,11 @@ from foodco_storage.layers.storage_metadata import note
 
 _NO_CONTENT = 204
 _OWNERS = ("ExpectedBucketOwner", "RequestPayer")
+_REFUSALS = frozenset(
+    {"AccessDenied", "InvalidArgument", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion", "PreconditionFailed"}
+)
+"""What a store tells of a key of DeleteObjects that it has certainly not deleted; `InternalError` leaves that open."""
+
 _TO_THE_TOMBSTONE = (*_OWNERS, "IfMatch", "IfNoneMatch")
 
 
@@ -154,8 +159,24 @@ class Deletes:
             answer: Response = yield Call(self._authority, request)
         except Exception as error:  # noqa: BLE001 - raised when the journal knows of it
             return [error] * len(requests), error
-        failed = [(error.get("Key"), error.get("VersionId")) for error in answer.get("Errors", ())]
-        return [_failure_among(failed, one) or {} for one in requests], answer
+        return [self._failure_among(answer, one) or {} for one in requests], answer
+
+    def _failure_among(self, answer: Response, request: Request) -> BackendError | None:
+        """What the store tells of one of several keys, where it could not be deleted; some leave the version out."""
+        key, versions = request.params["Key"], (None, request.params.get("VersionId"))
+        for error in answer.get("Errors", ()):
+            if error.get("Key") == key and error.get("VersionId") in versions:
+                break
+        else:
+            return None
+        code = str(error.get("Code"))
+        failure = rejected(request, code, 400, "told in the answer")
+        if code not in _REFUSALS:
+            return Unavailable(self._authority.backend, failure.error)
+        # An earlier attempt, whose answer was lost, may have deleted it.
+        attempts = answer.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        failure.error.response["ResponseMetadata"]["RetryAttempts"] = attempts  # type: ignore[attr-defined]
+        return failure
 
 
 def _listed(request: Request) -> list[Parameters] | None:
@@ -182,14 +203,6 @@ def _single(request: Request, item: Parameters) -> Request:
 
 def _owners(request: Request) -> Parameters:
     return {name: request.params[name] for name in _OWNERS if name in request.params}
-
-
-def _failure_among(failed: Sequence[tuple[Any, Any]], request: Request) -> Rejected | None:
-    """The refusal of one of several keys, where the store tells of one; some leave the version out."""
-    key, version = request.params["Key"], request.params.get("VersionId")
-    if (key, version) in failed or (key, None) in failed:
-        return rejected(request, "AccessDenied", 403, "told in the answer")
-    return None
 
 
 def _failure_of_all(results: Sequence[Any], response: Response | Exception | None) -> Exception | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
 from botocore.exceptions import ParamValidationError
 
@@ -152,10 +153,14 @@ class Mirror:
         if other is None or not isinstance(body, bytes | bytearray):
             return None
 
+        count = len(parse_qsl(str(request.params.get("Tagging", "")), keep_blank_values=True))
+
         def bring() -> Flow:
             yield Call(other, Request("PutObject", {n: request.params[n] for n in _FOLLOWING if n in request.params}))
             found = yield from find([self._route.authority], head_of(request))
-            return _answer(found is not None and not found.is_deleted and found.write_id == write_id)
+            is_ours = found is not None and not found.is_deleted and found.write_id == write_id
+            # Tags may have been changed between the two writes, which the id does not show.
+            return _answer(is_ours and found is not None and found.head.get("TagCount", count) == count)
 
         return bring
 
@@ -203,7 +208,8 @@ class Mirror:
             raise LookupError(entry.key)
         if direct is not None and (yield from direct())[_SETTLED]:
             return {}
-        return (yield from self._reconcile.key({"Bucket": entry.bucket, "Key": entry.key}, tags=entry.tags))
+        tags = entry.tags or direct is not None
+        return (yield from self._reconcile.key({"Bucket": entry.bucket, "Key": entry.key}, tags=tags))
 
     def _left_over(self, numbers: Sequence[int], failure: Exception) -> Generator[Any, Any, None]:
         seen = failure.error if isinstance(failure, BackendError) else failure
@@ -239,5 +245,6 @@ def took_no_effect(error: Exception) -> bool:
         return True
     if not isinstance(error, BackendError) or isinstance(error, Unavailable):
         return False
-    response: Parameters = getattr(error.error, "response", None) or {}
-    return not response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    response: Parameters | None = getattr(error.error, "response", None)
+    # Without an answer it may have been raised by a retry, as by credentials that could not be had again.
+    return response is not None and not response.get("ResponseMetadata", {}).get("RetryAttempts", 0)

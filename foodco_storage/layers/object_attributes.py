@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from foodco_storage.flows.effects import Able
-from foodco_storage.flows.outcomes import NotThere
+from foodco_storage.flows.outcomes import Deleted, NotThere
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Request, Response
 from foodco_storage.flows.s3_errors import rejected
@@ -37,7 +37,7 @@ class ObjectAttributes:
         asked = {name: value for name, value in params.items() if name not in _ONLY_HERE}
         try:
             head: Response = yield from below(Request("HeadObject", {**asked, "ChecksumMode": "ENABLED"}))
-        except NotThere as error:
+        except (NotThere, Deleted) as error:
             # A HEAD can't say why.
             code, what = ("NoSuchVersion", "version") if "VersionId" in params else ("NoSuchKey", "key")
             raise rejected(request, code, 404, f"The specified {what} does not exist.") from error

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError
 
 from foodco_storage.flows.conditions import bare
 from foodco_storage.flows.effects import Able, Call, Discard, Spool, Spooled
-from foodco_storage.flows.marks import ORIGIN, WRITE
+from foodco_storage.flows.marks import ORIGIN
 from foodco_storage.flows.origin import Origin
 from foodco_storage.flows.outcomes import BackendError, Unavailable
 from foodco_storage.flows.place import Place
@@ -138,13 +138,13 @@ def copy(
 
 
 def _origin_of_parts(place: Place, which: Parameters, answer: Response) -> Generator[Any, Any, Origin | None]:
-    """What a copy has to remember of an object that was uploaded in parts, and that nothing else would tell it by.
+    """What a copy has to remember of an object that was uploaded in parts.
 
-    Its ETag is of its parts, and the copy has others: without the mark the two would never be known to be the same.
+    Its ETag is of its parts, and the copy has others: whoever holds that ETag is to go on when the copy's side decides, and
+    without a write's id the two would never be known to be the same.
     """
-    metadata = answer.get("Metadata") or {}
     etag = bare(answer.get("ETag", ""))
-    if "-" not in etag or WRITE in metadata or ORIGIN in metadata:
+    if "-" not in etag or Origin.of(answer, which["Bucket"], which["Key"]) is not None:
         return None
     return Origin(etag, answer["LastModified"], (yield from part_sizes(place, which, answer)))
 

@@ -19,6 +19,7 @@ from foodco_storage.layers.copies import Copies, Locate
 from foodco_storage.layers.deletes import Deletes
 from foodco_storage.layers.fallback_reads import FallbackReads
 from foodco_storage.layers.hidden_reserved import HiddenReserved
+from foodco_storage.layers.list_positions import ListPositions
 from foodco_storage.layers.listing import Side
 from foodco_storage.layers.merged_lists import MergedLists
 from foodco_storage.layers.mirror import Mirror
@@ -64,7 +65,8 @@ def _reading_through(route: Route, locate: Locate) -> list[Any]:
 def _before_or_after(route: Route, locate: Locate) -> list[Any]:
     """One side is everything, but may hold what the migration left on it: marks, and on the primary tombstones."""
     conditions = ConditionalWrites(route)
-    layers: list[Any] = [FallbackReads(route)]
+    # In `source` clients without the library may be given what a page ends with.
+    layers: list[Any] = [FallbackReads(route), ListPositions(gives=route.phase != "source")]
     if route.may_hold_tombstones:
         layers += [
             ObjectAttributes(route.authority),
@@ -86,7 +88,7 @@ def _on_the_move(route: Route, locate: Locate) -> list[Any]:
     return [
         ObjectAttributes(route.authority),
         FallbackReads(route, promotes),
-        *([MergedLists(sides_of([route], ""))] if route.fallbacks else []),
+        MergedLists(sides_of([route], "")) if route.fallbacks else ListPositions(gives=True),
         Copies(route.authority, locate, conditions, writes, uploads, keeps_marks=True),
         uploads,
         Writes(route, conditions, writes),

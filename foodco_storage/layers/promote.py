@@ -26,6 +26,9 @@ from foodco_storage.layers.sight import whole_size
 PHASES = frozenset({"cutover", "drain"})
 """In which the primary decides, and the source is read after it."""
 
+KEPT_BYTES = 64 * 1024**2
+"""Bodies up to here are kept while a caller reads them; larger objects are read once more, in the background."""
+
 _FORBIDDEN = 403
 _PRECONDITION_FAILED = 412
 _SPECIAL = frozenset({"SSECustomerKey", "VersionId"})
@@ -70,6 +73,9 @@ class Promotes:
         which = {"Bucket": request.params["Bucket"], "Key": request.params["Key"]}
         again = partial(self._later, which, partial(self.promote, source, which))
         if not is_whole_object:
+            yield again()
+            return answer
+        if whole_size(answer) > KEPT_BYTES:
             yield again()
             return answer
         as_stored = {**answer, "Metadata": metadata}

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 from foodco_storage.flows.effects import Call, Count, Settle
 from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.marks import tombstone
-from foodco_storage.flows.outcomes import Deleted, NotThere, Unavailable
+from foodco_storage.flows.outcomes import Deleted, NotThere, Rejected, Unavailable
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Parameters, Request
 from foodco_storage.layers.carried import tag_set
@@ -22,6 +22,8 @@ from foodco_storage.layers.object_copy import copy
 from foodco_storage.layers.route import Route
 from foodco_storage.layers.sameness import same, unchanged
 from foodco_storage.layers.sight import Found, find
+
+_PRECONDITION_FAILED = 412
 
 ROUNDS = 8
 """A key that is written more often than it can be copied is left to a quieter time."""
@@ -68,11 +70,20 @@ class Reconcile:
         head = Request("HeadObject", which)
         seen = yield from find([self._authority], head)
         for _ in range(ROUNDS):
-            brought = yield from self._bring(which, seen, tags=tags)
+            try:
+                brought = yield from self._bring(which, seen, tags=tags)
+            except (NotThere, Deleted, Rejected) as error:
+                # Deleted, or written over, between the look and the copy.
+                is_gone = not isinstance(error, Rejected) or error.status == _PRECONDITION_FAILED
+                if not is_gone or error.backend != self._authority.backend:
+                    raise
+                seen = yield from find([self._authority], head)
+                continue
             again = yield from find([self._authority], head)
             if unchanged(brought, again):
                 return {}
-            seen = again
+            # What changed may be the tags alone.
+            seen, tags = again, True
         raise Unavailable(
             self._authority.backend, KeepsChangingError(bucket=which["Bucket"], key=which["Key"], rounds=ROUNDS)
         )

@@ -40,6 +40,9 @@ def reopening(place: Place, request: Request, response: Response) -> Callable[[i
     etag, size = response.get("ETag"), response.get("ContentLength")
     if not etag or not size:
         return None
+    if "PartNumber" in request.params and "ContentRange" not in response:
+        # Where in the object the part begins nobody has told: the rest would be taken from its beginning.
+        return None
     first = 0
     if (content_range := response.get("ContentRange")) is not None:
         match = _CONTENT_RANGE.match(content_range)

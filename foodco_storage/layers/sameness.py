@@ -21,8 +21,12 @@ def unchanged(before: Found | None, after: Found | None) -> bool:
     if before is None or after is None or before.is_deleted or after.is_deleted:
         return _kind(before) == _kind(after)
     ours, theirs = before.head, after.head
-    return ours.get("Metadata", {}) == theirs.get("Metadata", {}) and all(
-        ours.get(name) == theirs.get(name) for name in _SHOWN
+    # Tags change nothing but their count. Some stores tell that only of what is read whole.
+    counted = "TagCount" in theirs and theirs["TagCount"] != ours.get("TagCount", 0)
+    return (
+        not counted
+        and ours.get("Metadata", {}) == theirs.get("Metadata", {})
+        and all(ours.get(name) == theirs.get(name) for name in _SHOWN)
     )
 
 

@@ -100,7 +100,7 @@ def collect(
     """
     phase = phase_of(configuration, route_name, phase)
     found = scopes(configuration, route_name, bucket)
-    with opened(configuration, route_name, phase=phase) as route:
+    with opened(configuration, route_name, phase=phase, changes=True) as route:
         # All of them before the first: nothing is deleted where one is refused.
         collections = [Collection(route, scope, grace_seconds, no_writers=no_writers) for scope in found]
         for one in collections:

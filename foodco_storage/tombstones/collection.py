@@ -98,6 +98,7 @@ class Collection:
 
         Raises:
             TombstonesRefusedError: the primary does not tell the time.
+            PhaseMovedError: the phase was moved meanwhile.
             botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: a store can't be asked. What was collected
                 until then is, the rest stays: run it again.
         """
@@ -116,7 +117,8 @@ class Collection:
                 yield from self._collected(old)
 
     def _collected(self, old: Sequence[Tombstone]) -> Iterator[Collected]:
-        results = self._route.gather([partial(self._collect, one) for one in old])
+        with self._route.changing("tombstones --collect"):
+            results = self._route.gather([partial(self._collect, one) for one in old])
         failure: Exception | None = None
         for one, result in zip(old, results, strict=True):
             if isinstance(result, Exception):

@@ -89,6 +89,7 @@ class Verification(Iterator[Difference]):
 
         Raises:
             VerifyRefusedError: the sides can't be compared.
+            PhaseMovedError: the phase was moved while it repaired.
             botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: a store could not be asked.
         """
         return next(self._differences)
@@ -98,7 +99,7 @@ class Verification(Iterator[Difference]):
         self._differences.close()
 
     def _run(self) -> Generator[Difference, None, None]:
-        with opened(self._configuration, self._name, phase=self._phase) as route:
+        with opened(self._configuration, self._name, phase=self._phase, changes=self._options.repair) as route:
             for scope in self._scopes:
                 yield from BucketVerification(route, scope, self._expected, self._options, self.summary).differences()
 
@@ -213,9 +214,10 @@ class BucketVerification:
         """The differences, once the flow that serves the journal has brought the other side up to date."""
         reconcile = Reconcile(self._route.route)
         tags = self._options.deep
-        results = self._route.gather(
-            [partial(reconcile.key, {"Bucket": one.bucket, "Key": one.key}, tags=tags) for one in differences]
-        )
+        with self._route.changing("verify --repair"):
+            results = self._route.gather(
+                [partial(reconcile.key, {"Bucket": one.bucket, "Key": one.key}, tags=tags) for one in differences]
+            )
         again = self._looks.certain([one.key for one in differences])
         for one, result in zip(differences, results, strict=True):
             seen = again[one.key]

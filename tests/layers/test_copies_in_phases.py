@@ -32,6 +32,17 @@ class TestOfWhatOnlyTheSourceHolds:
         assert world.s.holds().get("copy") == (b"old" if phase == "cutover" else None)
         assert world.journal == []
 
+    def test_what_describes_the_copy_is_the_sources(self, phase: str) -> None:
+        """S3 ignores what the caller says of it, unless told to replace."""
+        world = PhasedWorld(phase)
+        world.put(world.s, "k", b"old")
+        said: dict[str, Any] = {"Metadata": {"dish": "stew"}, "CacheControl": "no-store", "ContentType": "text/html"}
+        world.call("CopyObject", Key="copy", CopySource=SOURCE, **said)
+        copy = world.call("GetObject", Key="copy")
+        assert copy["Metadata"] == {}
+        assert "CacheControl" not in copy
+        assert copy["ContentType"] == "binary/octet-stream"
+
     def test_conditions_of_the_source(self, phase: str) -> None:
         world = PhasedWorld(phase)
         etag = world.put(world.s, "k", b"old")

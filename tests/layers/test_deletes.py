@@ -350,6 +350,19 @@ class TestOfTheSourcesOwnAnswer:
         assert errors(answer) == {"b": "AccessDenied", "c": "InternalError"}
         assert world.p.holds() == {"a": DELETED, "b": b"same", "c": b"same"}
 
+    def test_an_error_that_leaves_it_open_is_looked_into(self) -> None:
+        world = world_with("backfill", "a", "b")
+
+        def fails(request: Request, answer: Any) -> None:
+            if request.operation == "DeleteObjects":
+                answer["Deleted"] = []
+                answer["Errors"] = [{"Key": key, "Code": code} for key, code in told.items()]
+
+        told = {"a": "InternalError", "b": "AccessDenied"}
+        world.s.after = fails
+        assert errors(delete(world, "a", "b")) == told
+        assert world.journal == ["a"]
+
     def test_a_refusal_of_the_whole_request_is_raised(self) -> None:
         world = world_with("backfill", "a")
         world.s.fail("DeleteObjects", error=world.s.refusal)

@@ -172,6 +172,18 @@ class TestWhatDoesNotComeOver:
         assert world.p.written == []
         assert world.counts == {"promotes_too_large": 1}
 
+    def test_what_is_too_large_to_be_kept_meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is read once more: keeping all that many readers read at once would fill the disk."""
+        monkeypatch.setattr("foodco_storage.layers.promote.KEPT_BYTES", 3)
+        world = world_with(b"1234")
+        process = world.start("GetObject", Key="k")
+        answer = world.simulation.run(process)
+        assert world.s.asked.count("GetObject") == 1
+        world.run_background()
+        assert answer["Body"].read() == b"1234"
+        assert world.p.holds() == {"k": b"1234"}
+        assert world.s.asked.count("GetObject") == 2
+
     def test_more_than_one_put_takes(self) -> None:
         """5 GiB and a byte: told by the size alone, the body is not read."""
         world = world_with()
