@@ -39,6 +39,9 @@ _ALWAYS_THERE = {
 }
 
 
+_OF_A_KEY = frozenset({"Key", "LastModified", "Size"})
+
+
 class BotoBackend:
     """One store behind one botocore client.
 
@@ -90,6 +93,12 @@ class BotoBackend:
             raise Unavailable(self.name, error) from error.__cause__
         except ParamValidationError:
             raise
+        except ValueError as error:
+            if request.operation not in _ALWAYS_THERE:
+                raise
+            # Of botocore's parser: a date or a number in the answer that is none.
+            told = ResponseStreamingError(error=f"what answers for {self.name!r} is no S3 store: {error}")
+            raise Unavailable(self.name, told) from error
         except UnseekableStreamError as error:
             # Raised by a retry: what became of the attempt before it nobody knows.
             raise Unavailable(self.name, error) from error.__cause__
@@ -101,9 +110,11 @@ class BotoBackend:
 
     def _check_complete(self, request: Request, response: Response) -> None:
         needed = _ALWAYS_THERE.get(request.operation)
-        # Without headers it never was on a network: botocore's Stubber made it.
-        if needed and needed not in response and response.get("ResponseMetadata", {}).get("HTTPHeaders") is not None:
-            why = f"{request.operation} of {self.name!r} without {needed}: it was cut off, or no S3 store answered"
+        if needed is None or response.get("ResponseMetadata", {}).get("HTTPHeaders") is None:
+            # Without headers it never was on a network: botocore's Stubber made it.
+            return
+        if needed not in response or not all(item.keys() >= _OF_A_KEY for item in response.get("Contents", ())):
+            why = f"{request.operation} of {self.name!r} lacks what every store tells: cut off, or no S3 store answered"
             raise Unavailable(self.name, ResponseStreamingError(error=why))
 
     def close(self) -> None:

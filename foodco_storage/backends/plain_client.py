@@ -39,8 +39,8 @@ class PlainClient:
             client = self._client
         try:
             response: Response = client._make_api_call(operation, params)  # noqa: SLF001 - what its methods call
-        except ResponseParserError as error:
-            # The one error of botocore that is no BotoCoreError.
+        except (ResponseParserError, ValueError) as error:
+            # Of botocore's parsers, the latter for a date that is none: no BotoCoreErrors.
             raise ResponseStreamingError(error=f"no S3 store answered: {error}") from error
         return response
 

@@ -27,8 +27,8 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except typer.Exit:
-            # A RuntimeError too, but it only carries the exit code.
+        except (typer.Exit, typer.Abort):
+            # RuntimeErrors too, but of typer's own: an exit code, and the end of what was to be typed in.
             raise
         except ConfigurationError as error:
             for problem in error.problems:

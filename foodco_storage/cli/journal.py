@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from foodco_storage.cli.failures import explained
+from foodco_storage.cli.failures import FAILED, explained
 from foodco_storage.cli.options import ConfigFile, loaded, printable
 from foodco_storage.config.read import suggestion
 from foodco_storage.errors import ConfigurationError, Problem
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from foodco_storage.config import Configuration
     from foodco_storage.journal import Journal, Row, Summary
 
-EPILOG: Final = "Exit code: 0; 1 when entries remain after 'replay'; 2 when it could not be done."
+EPILOG: Final = (
+    "Exit code: 0; 1 when entries remain after 'replay' or you did not want to 'drop' them; 2 when it could not be done, and "
+    "where there is no journal to 'replay'."
+)
 
 REMAIN: Final = 1
 """Exit code when entries remain after a replay."""
@@ -39,6 +42,7 @@ class Action(StrEnum):
     SHOW = "show"
     LIST = "list"
     REPLAY = "replay"
+    DROP = "drop"
 
 
 @explained
@@ -47,19 +51,23 @@ def journal(
         Action,
         typer.Argument(
             help="'show': how much there is of each route, how old, and why it failed last. 'list': every entry. 'replay': "
-            "bring the other side up to date now."
+            "bring the other side up to date now. 'drop': forget the entries of --route that nobody can replay."
         ),
     ] = Action.SHOW,
     *,
     route: Annotated[str | None, typer.Option("--route", metavar="ROUTE", help="Only this route.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="'list' prints at most so many entries, the oldest first.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, for scripts.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask before 'drop'.")] = False,
     config: ConfigFile = None,
 ) -> None:
     """Look at the writes that this host has acknowledged and the other side does not have yet, or bring them over.
 
     Services do that by themselves; 'replay' is for a store that was down, or before a phase is moved. It takes what no living
     process is at work on, and does not wait where services would after a failure.
+
+    'drop' is for entries that no configuration replays any more: of a phase that is over, or of a store that has another
+    address now. Their keys may differ on the two sides: `foodco-storage verify` says whether they do.
     """
     configuration = loaded(config)
     with _opened(configuration) as found:
@@ -69,9 +77,15 @@ def journal(
             known = set(configuration.routes)
         if route is not None and route not in known:
             raise ConfigurationError([Problem(f"routes.{route}", f"there is no such route{suggestion(route, known)}")])
+        if action is Action.DROP:
+            _drop(configuration, found, route, yes=yes)
+            return
         if action is Action.REPLAY:
-            results = [] if found is None else list(_replayed(configuration, route))
-            remain = 0 if found is None else sum(one.entries for one in found.summary() if route in {None, one.route})
+            if found is None:
+                # No all-clear: the services may write another one, in another home.
+                raise typer.Exit(FAILED)
+            results = list(_replayed(configuration, route))
+            remain = sum(one.entries for one in found.summary() if route in {None, one.route})
             _show_replay(results, remain, as_json=as_json)
             raise typer.Exit(REMAIN if remain else 0)
         if action is Action.LIST:
@@ -90,7 +104,9 @@ def _opened(configuration: Configuration, clock: Callable[[], float] = time.time
     from foodco_storage.journal import Journal  # noqa: PLC0415 - the same
 
     directory: Path = journal_directory(configuration, os.environ)
-    if not directory.is_dir():
+    if not directory.exists():
+        user = f" (user {os.geteuid()})"
+        Console(stderr=True).print(f"there is no journal at {directory}{user}", soft_wrap=True, highlight=False)
         yield None
         return
     journal = Journal(directory, max_entries=configuration.journal.max_entries, clock=clock)
@@ -146,6 +162,28 @@ def _replayed(configuration: Configuration, only: str | None) -> Iterator[_Repla
                         break
                     settled, left = settled + done, left + undone
         yield _Replayed(name, settled, left)
+
+
+def _drop(configuration: Configuration, journal: Journal | None, route: str | None, *, yes: bool) -> None:
+    """Take out what no living process works on."""
+    from foodco_storage.journal.store import MAX_BACKOFF_SECONDS  # noqa: PLC0415 - slow to import, and only used here
+
+    if route is None:
+        raise ConfigurationError([Problem("--route", "is missing: which route's entries are to be dropped?")])
+    if journal is None:
+        return
+    found = [one for one in journal.summary() if one.route == route]
+    entries = sum(one.entries for one in found)
+    question = f"Forget {entries:,} writes of route {route!r} that the other side may not have?"
+    if not entries or not (yes or typer.confirm(question)):
+        raise typer.Exit(REMAIN if entries else 0)
+    dropped = 0
+    with _opened(configuration, lambda: time.time() + MAX_BACKOFF_SECONDS) as later:
+        while later is not None and (taken := later.take([one.identity for one in found])):
+            later.settle([one.number for one in taken])
+            dropped += len(taken)
+    text = f"{dropped:,} dropped, {entries - dropped:,} are being worked on; see `foodco-storage verify {route}`"
+    out.print(text, soft_wrap=True, highlight=False)
 
 
 def _show_replay(results: list[_Replayed], remain: int, *, as_json: bool) -> None:

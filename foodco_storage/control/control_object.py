@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from foodco_storage.control.place import ControlPlace
 from foodco_storage.control.record import Record, read_record
 from foodco_storage.control.steps import Ask, Steps
-from foodco_storage.control.text import parsed
+from foodco_storage.control.text import DamagedError, parsed
 from foodco_storage.errors import PhaseRefusedError
 from foodco_storage.flows.request import Parameters, Response
 
@@ -64,9 +64,15 @@ class ControlObject:
             if _code(error) == "NoSuchKey":
                 return None
             raise
-        return Found(
-            read_record(parsed(answer), self._place.route), _bare(answer.get("ETag", "")), _server_time(answer)
-        )
+        try:
+            record = read_record(parsed(answer), self._place.route)
+        except DamagedError as error:
+            where = f"{self._place.bucket}/{self._place.control_key}"
+            raise DamagedError(
+                f"the control object {where} of route {self._place.route!r} is damaged: {error}. Put it right; or stop the "
+                "writers, delete it, and make it again by `foodco-storage phase init`"
+            ) from error
+        return Found(record, _bare(answer.get("ETag", "")), _server_time(answer))
 
     def create(self, record: Record) -> Steps[Found]:
         """Make it where there is none.

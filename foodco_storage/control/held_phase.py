@@ -92,6 +92,12 @@ class HeldPhase:
             return view.phase
         return self._late("GetObject").phase
 
+    @property
+    def last_phase(self) -> str | None:
+        """The phase as it was last read; None before that. Asks nobody."""
+        record = self._participant.standing.record
+        return None if record is None else record.phase
+
     def reading(self, operation: str = "GetObject") -> Reading:
         """One read, as a context manager that gives the phase to read by.
 

@@ -21,7 +21,7 @@ from foodco_storage.front.held import hold
 from foodco_storage.front.mirroring import Mirroring, check_authority, journal_exists, mirroring_of
 from foodco_storage.front.profiles import with_profile
 from foodco_storage.front.router import Router
-from foodco_storage.front.routes import MIRRORED, PHASES, patterns, route_in_phase, specificity, stores
+from foodco_storage.front.routes import MIRRORED, PHASES, account_of, patterns, route_in_phase, specificity, stores
 from foodco_storage.front.siblings import (
     SAYS_WHICH_STORE,
     client_arguments,
@@ -120,8 +120,9 @@ class Assembly:
         if not route.control.enabled or mirroring is None:
             return self._in_phase(name, route.phase)
         digest = stores(name, route, self._backends)
-        sides = [f"{digest}:{backend}" for backend in (route.primary, *route.fallbacks)]
-        gate = hold(name, route, digest, plain[route.primary], partial(_depth, mirroring, sides))
+        identities = {phase: self._in_phase(name, phase).identity for phase in PHASES}
+        account = account_of(self._backends[route.primary])
+        gate = hold(name, route, digest, account, plain[route.primary], partial(_depth, mirroring, identities))
         weakref.finalize(client, gate.release)
         return Moving(
             name, route.prefix, {phase: self._in_phase(name, phase, gate.held) for phase in PHASES}, gate.held
@@ -155,6 +156,11 @@ class Assembly:
         return caller if name == CALLER else client_arguments(self._backends[name], caller)
 
 
-def _depth(mirroring: Mirroring, identities: Sequence[str]) -> int:
-    """How much of a route's journal is left on this host, whoever decided."""
-    return sum(mirroring.journal.depth(identity) for identity in identities)
+def _depth(mirroring: Mirroring, identities: Mapping[str, str], phase: str | None) -> int:
+    """What the journal of this host holds that was written while the side that decides now did.
+
+    What is left from before the last move was answered for then, and is nobody's to bring over now.
+    """
+    if phase is not None:
+        return mirroring.journal.depth(identities[phase])
+    return sum(mirroring.journal.depth(identity) for identity in set(identities.values()))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from foodco_storage.backends.plain_client import PlainClient
 from foodco_storage.config import Route
-from foodco_storage.control.held_phase import HeldPhase
+from foodco_storage.control.held_phase import HeldPhase, Watching
 from foodco_storage.control.place import place_of
 from foodco_storage.control.process import this_process
+from foodco_storage.control.steps import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,12 @@ class Hold:
 
 
 def hold(
-    name: str, route: Route, stores: str, make_plain: Callable[..., Any], journal_depth: Callable[[], int]
+    name: str,
+    route: Route,
+    stores: str,
+    account: Hashable,
+    make_plain: Callable[..., Any],
+    journal_depth: Callable[[str | None], int],
 ) -> Hold:
     """Hold the phase of a route.
 
@@ -37,20 +43,31 @@ def hold(
         route: its configuration.
         stores: which stores and buckets it joins (`foodco_storage.front.routes.stores`).
         make_plain: makes a client of the primary that does not retry (`foodco_storage.front.siblings.plain_client`).
-        journal_depth: how much of the route's journal is left on this host.
+        account: as whom the primary is asked: another tenant of the same store has buckets, and a control object, of its own.
+        journal_depth: how much the journal of this host holds that the route's other side lacks, given the phase as it was
+            last read; None before that.
 
     Raises:
         ConfigurationError: the route has no one bucket for its control object.
     """
     place = place_of(name, route)
-    key = (stores, place)
+    key = (stores, account, place)
+
+    def made(call: Call, watcher: Watching) -> HeldPhase:
+        held: HeldPhase = HeldPhase(
+            place,
+            call,
+            journal_depth=lambda: journal_depth(held.last_phase),
+            watcher=watcher,
+            pause_seconds=route.control.pause_seconds,
+        )
+        return held
+
     held = this_process.acquire(
         key,
-        (stores, route.primary),
+        (stores, account, route.primary),
         # One answer that never comes must not cost the lease: there has to be time to ask again.
         lambda: PlainClient(partial(make_plain, timeout_seconds=route.control.lease_seconds / 3)),
-        lambda call, watcher: HeldPhase(
-            place, call, journal_depth=journal_depth, watcher=watcher, pause_seconds=route.control.pause_seconds
-        ),
+        made,
     )
     return Hold(held, partial(this_process.release, key))

@@ -206,7 +206,8 @@ def journal_directory(configuration: Configuration, environ: Any) -> Path:
 def journal_exists(configuration: Configuration) -> bool:
     """Whether there is a journal where the configuration says."""
     try:
-        return journal_directory(configuration, os.environ).is_dir()
+        # Also where this process may not look: that is no journal of its.
+        return os.path.isdir(journal_directory(configuration, os.environ))  # noqa: PTH112 - Path.is_dir raises there
     except ConfigurationError:
         return False
 

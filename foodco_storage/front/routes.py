@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from foodco_storage.config import Backend
 from foodco_storage.config import Route as ConfiguredRoute
@@ -81,6 +81,12 @@ def stores(name: str, route: ConfiguredRoute, backends: Mapping[str, Backend]) -
         where = [settings.endpoint_url, settings.region, settings.profile] if settings is not None else [None] * 3
         joined.append([backend, str(where), [route.buckets.get(backend, "")]])
     return hashlib.sha256(json.dumps(joined).encode()).hexdigest()[:16]
+
+
+def account_of(backend: Backend) -> Hashable:
+    """As whom a store is asked; not to be shown to anybody."""
+    key = backend.access_key_id
+    return (key.reveal() if key is not None else None, backend.profile, backend.anonymous)
 
 
 def patterns(route: ConfiguredRoute) -> Sequence[str]:

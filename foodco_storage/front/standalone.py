@@ -28,7 +28,7 @@ from foodco_storage.flows.request import Flow, Response
 from foodco_storage.front.control_access import held_phase
 from foodco_storage.front.held import hold
 from foodco_storage.front.profiles import with_profile
-from foodco_storage.front.routes import PHASES, route_in_phase, stores
+from foodco_storage.front.routes import PHASES, account_of, route_in_phase, stores
 from foodco_storage.front.siblings import MakeClient, client_arguments, finish_client, plain_client, real_backend
 from foodco_storage.journal import Journal
 from foodco_storage.layers.route import Route
@@ -168,7 +168,7 @@ def opened(
             primary = settings[route.primary]
             make_plain = partial(plain_client, make_client, route.primary, primary, client_arguments(primary, {}))
             # The services of this host report what is left in its journal.
-            held = hold(name, route, stores(name, route, settings), make_plain, lambda: 0)
+            held = hold(name, route, stores(name, route, settings), account_of(primary), make_plain, lambda _: 0)
             stack.callback(held.release)
             gate = held.held
         driver = ThreadDriver(backends, journal)

@@ -262,9 +262,30 @@ def test_tombstones_are_not_collected_where_a_write_could_be_lost(operator):
 def test_a_journal_that_nobody_has_written(operator):
     assert operator.run("journal").stdout == "nothing is left to be mirrored\n"
     assert operator.run("journal", "list").stdout == ""
+    # It may be the wrong place: no all-clear.
     result = operator.run("journal", "replay")
-    assert (result.exit_code, result.stdout) == (0, "0 entries remain\n")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"there is no journal at {operator.journal}" in result.stderr.replace("\n", "")
     assert not operator.journal.exists()
+
+
+def test_a_journal_that_is_a_file(operator):
+    operator.journal.write_text("")
+    for action in ("show", "list", "replay"):
+        result = operator.run("journal", action)
+        assert (result.exit_code, "it is a file" in result.stderr) == (2, True)
+
+
+def test_entries_that_nobody_replays_can_be_dropped(operator):
+    operator.configure("cutover")
+    operator.owe("a", "b")
+    operator.file.write_text(operator.file.read_text().replace('phase = "cutover"', 'phase = "backfill"'))
+    assert operator.run("journal", "replay").exit_code == 1
+    assert "--route" in operator.run("journal", "drop", "--yes").stderr
+    result = operator.run("journal", "drop", "--route", "images", "--yes")
+    assert (result.exit_code, "2 dropped, 0 are being worked on" in result.stdout) == (0, True)
+    assert operator.run("journal").stdout == "nothing is left to be mirrored\n"
+    assert operator.run("journal", "drop", "--route", "images").exit_code == 0
 
 
 def test_journal(operator):
