@@ -20,6 +20,7 @@ from foodco_storage.backends.capabilities import CapabilityBook
 from foodco_storage.backends.connections import renew_connections
 from foodco_storage.backends.once import sends_once
 from foodco_storage.backends.watched import MakeApiCall, is_outage, watched
+from foodco_storage.backends.whole_answers import ALWAYS_THERE, check_whole
 from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Rejected, Unavailable
 from foodco_storage.flows.request import Request, Response
 from foodco_storage.operations import OPERATIONS, OperationClass
@@ -27,19 +28,6 @@ from foodco_storage.operations import OPERATIONS, OperationClass
 _NOT_THERE = frozenset({"NoSuchKey", "NoSuchVersion"})
 _HTTP_NOT_FOUND = 404
 _HTTP_FORBIDDEN = 403
-
-# botocore reads an answer that was cut off after its headers, and any page of well-formed HTML, as one with nothing in it:
-# a listing without keys, an object without tags. Every store sends these, even where there is nothing to tell.
-_ALWAYS_THERE = {
-    "CreateMultipartUpload": "UploadId",
-    "GetObjectTagging": "TagSet",
-    "ListObjects": "IsTruncated",
-    "ListObjectsV2": "IsTruncated",
-    "ListObjectVersions": "IsTruncated",
-}
-
-
-_OF_A_KEY = frozenset({"Key", "LastModified", "Size"})
 
 
 class BotoBackend:
@@ -94,7 +82,7 @@ class BotoBackend:
         except ParamValidationError:
             raise
         except ValueError as error:
-            if request.operation not in _ALWAYS_THERE:
+            if request.operation not in ALWAYS_THERE:
                 raise
             # Of botocore's parser: a date or a number in the answer that is none.
             told = ResponseStreamingError(error=f"what answers for {self.name!r} is no S3 store: {error}")
@@ -105,17 +93,11 @@ class BotoBackend:
         except BotoCoreError as error:
             # No credentials, a token that can't be had, no region: a mistake on this side, and no outage to get around.
             raise Rejected(self.name, error) from error.__cause__
-        self._check_complete(request, response)
+        try:
+            check_whole(request.operation, response)
+        except ResponseStreamingError as error:
+            raise Unavailable(self.name, error) from None
         return response
-
-    def _check_complete(self, request: Request, response: Response) -> None:
-        needed = _ALWAYS_THERE.get(request.operation)
-        if needed is None or response.get("ResponseMetadata", {}).get("HTTPHeaders") is None:
-            # Without headers it never was on a network: botocore's Stubber made it.
-            return
-        if needed not in response or not all(item.keys() >= _OF_A_KEY for item in response.get("Contents", ())):
-            why = f"{request.operation} of {self.name!r} lacks what every store tells: cut off, or no S3 store answered"
-            raise Unavailable(self.name, ResponseStreamingError(error=why))
 
     def close(self) -> None:
         """Close the connections of the client."""

@@ -11,6 +11,7 @@ from botocore.parsers import ResponseParserError
 
 from foodco_storage.backends.breaker import Breaker
 from foodco_storage.backends.watched import watched
+from foodco_storage.backends.whole_answers import check_whole
 from foodco_storage.flows.request import Parameters, Response
 
 
@@ -42,6 +43,7 @@ class PlainClient:
         except (ResponseParserError, ValueError) as error:
             # Of botocore's parsers, the latter for a date that is none: no BotoCoreErrors.
             raise ResponseStreamingError(error=f"no S3 store answered: {error}") from error
+        check_whole(operation, response)
         return response
 
     def close(self) -> None:
