@@ -116,18 +116,24 @@ class Mirroring:
         return routes
 
     def _run(self) -> None:
+        trouble = ""
         while True:
             self._woken.clear()
             try:
                 settled, left = self.replay()
                 waiting = settled or left or any(self.journal.depth(identity) for identity in self._routes())
             except JournalError as error:
-                logger.warning("the journal can't be replayed now: %s", error)
-                settled, waiting = 0, True
+                if str(error) != trouble and not self.journal.is_closed:
+                    # It is tried every second, and told once.
+                    trouble = str(error)
+                    logger.warning("the journal can't be replayed now: %s", error)
+                settled, waiting = 0, not self.journal.is_closed
             except Exception:
                 # A mistake of ours in a thread that nobody looks at must not end in silence.
                 logger.exception("the journal could not be replayed")
                 settled, waiting = 0, True
+            else:
+                trouble = ""
             if settled:
                 continue
             if not self._woken.wait(WAIT_SECONDS) and not waiting:

@@ -40,6 +40,7 @@ class Access:
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._owner: Owner | None = None
+        self.is_closed = False
         self._refusal: str | None = None
         self._written = 0
         self.pid = os.getpid()
@@ -136,6 +137,7 @@ class Access:
             self._owner = None
             self._disconnect()
             self._refusal = self._refusal or "it is closed: make another client"
+            self.is_closed = True
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -235,6 +235,11 @@ class Journal:
         if self._access.pid != os.getpid():
             self._access.after_fork_in_child()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed for good."""
+        return self._access.is_closed
+
     def close(self) -> None:
         """Leave everything that is this journal's to others. Nothing happens if it is closed."""
         self._access.close(self._clock())

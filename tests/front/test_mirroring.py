@@ -272,6 +272,32 @@ class TestThread:
         wait_until(lambda: "a" in world.s.buckets["b"], what="the entry to be reconciled")
         wait_until(lambda: world.journal.depth() == 0, what="the entry to be settled")
 
+    def test_it_ends_with_its_journal(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        world.leave("a", identity="other stores:s")
+        world.mirroring.wake()
+        wait_until(lambda: world.mirroring._thread is not None, what="the thread")
+        world.journal.close()
+        world.mirroring.wake()
+        wait_until(lambda: world.mirroring._thread is None, what="the thread to end")
+        assert caplog.records == []
+
+    def test_trouble_that_lasts_is_told_once(
+        self, world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tries = []
+
+        def fails(*_: Any) -> Any:
+            tries.append(1)
+            raise JournalError("d", "the disk is full")
+
+        monkeypatch.setattr("foodco_storage.front.mirroring.WAIT_SECONDS", 0.01)
+        with monkeypatch.context() as patch:
+            patch.setattr(world.journal, "take", fails)
+            world.mirroring.wake()
+            wait_until(lambda: len(tries) > 3, what="several tries")
+        wait_until(lambda: world.mirroring._thread is None, what="the thread to end")
+        assert sum("the disk is full" in record.getMessage() for record in caplog.records) == 1
+
     def test_a_journal_that_can_not_be_read_is_told_and_tried_again(
         self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
