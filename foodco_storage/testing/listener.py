@@ -116,7 +116,8 @@ class Listener:
                 self.accepted += 1
                 self._connections.add(connection)
                 self._threads.add(thread)
-            thread.start()
+                # Under the lock: `close` joins what it finds, and can't join what has not begun.
+                thread.start()
 
     def _run(self, connection: socket.socket) -> None:
         try:

@@ -13,9 +13,20 @@ from foodco_storage.testing.lifecycle import Started
 from foodco_storage.testing.processes import PrivateDirectory, ServerProcess
 from foodco_storage.testing.server import LOOPBACK, Server, ServerUnavailable, free_port
 
-# werkzeug logs a line per request, which nobody reads and a long session keeps on disk.
+# werkzeug logs a line per request, which nobody reads and a long session keeps on disk. moto looks for a condition in one
+# step and writes in another: of two PUTs with If-None-Match at once both may win, which S3 promises never happens.
 _PROGRAM = """
-import logging, sys
+import functools, logging, sys, threading
+from moto.s3.responses import S3Response
+one_at_a_time = threading.RLock()
+def alone(method):
+    @functools.wraps(method)
+    def run(*args, **kwargs):
+        with one_at_a_time:
+            return method(*args, **kwargs)
+    return run
+for name in ("put_object", "delete_object"):
+    setattr(S3Response, name, alone(getattr(S3Response, name)))
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 from moto.server import main
 main(["-H", sys.argv[1], "-p", sys.argv[2]])

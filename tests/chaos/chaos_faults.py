@@ -86,11 +86,7 @@ class Faults:
     def refuse(self, name: str, store: Store) -> None:
         """No connections for a while."""
         self.done[f"{name}: refused"] += 1
-        try:
-            store.proxy.refuse()
-        except RuntimeError:
-            # A connection was being accepted just then: `Listener.close` can't join a thread that has yet to start.
-            store.proxy.refuse()
+        store.proxy.refuse()
         time.sleep(self._random.uniform(0.1, 1.5))
         store.proxy.pass_through()
 

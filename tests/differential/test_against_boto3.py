@@ -60,6 +60,10 @@ KNOWN_IN_PHASES = {
 }
 
 
+def preset(name: str) -> str:
+    return "ceph" if name == "ceph" else "s3"
+
+
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest) -> tuple[str, Server]:
     fixture = request.getfixturevalue(request.param)
@@ -120,7 +124,7 @@ def test_with_one_backend(store: tuple[str, Server], new_bucket: Callable[[], st
     name, server = store
     theirs, ours = loaded(server, new_bucket()), loaded(server, new_bucket())
     configuration = {
-        "backends": {"store": backend(server, "ceph" if name == "ceph" else "s3")},
+        "backends": {"store": backend(server, preset(name))},
         "routes": {"all": {"bucket": ours, "primary": "store"}},
         "default": {"backend": "store"},
     }
@@ -138,7 +142,7 @@ def test_with_two_backends(
     ours = loaded(server, new_bucket(), [key for key in OBJECTS if key not in keys])
     source = loaded(server, new_bucket(), keys)
     configuration = {
-        "backends": {"new": backend(server, "ceph" if name == "ceph" else "s3"), "old": backend(server, "s3")},
+        "backends": {"new": backend(server, preset(name)), "old": backend(server, "s3")},
         "routes": {"all": {"bucket": ours, "primary": "new", "fallbacks": ["old"], "buckets": {"old": source}}},
         "default": {"backend": "new"},
     }
@@ -158,10 +162,9 @@ def test_in_a_phase(store: tuple[str, Server], new_bucket: Callable[[], str], tm
     theirs = loaded(server, new_bucket())
     ours = loaded(server, new_bucket(), [key for key in OBJECTS if key not in in_source])
     source = loaded(server, new_bucket(), in_source)
-    preset = "ceph" if name == "ceph" else "s3"
     route = {"bucket": ours, "primary": "new", "fallbacks": ["old"], "buckets": {"old": source}, "phase": phase}
     configuration = {
-        "backends": {"new": backend(server, preset), "old": backend(server, preset)},
+        "backends": {"new": backend(server, preset(name)), "old": backend(server, preset(name))},
         "routes": {"all": route},
         "default": {"backend": "new"},
         "journal": {"directory": str(tmp_path / "journal")},
