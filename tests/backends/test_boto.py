@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError, UnseekableStreamError
 
 from foodco_storage.backends.boto import BotoBackend
 from foodco_storage.config import Backend, Breaker
@@ -314,3 +314,13 @@ def test_an_interrupt_ends_the_try_of_an_open_breaker(store: Store) -> None:
     store.s3.meta.events.unregister("before-send.s3", interrupt)
     backend.call(store.request("GetObject"))["Body"].close()
     assert breaker.state == "closed"
+
+
+def test_a_retry_that_can_not_send_the_body_again_leaves_open_what_became_of_it(store: Store) -> None:
+    def retried(*_: Any) -> Any:
+        raise UnseekableStreamError(stream_object="a pipe")
+
+    backend = real_backend("store", store.s3, retried, Backend(breaker=Breaker(enabled=False)), lambda: store.s3)
+    error = failure(backend, store.request("PutObject", Body=b"x"))
+    assert type(error) is Unavailable
+    assert isinstance(error.error, UnseekableStreamError)

@@ -275,6 +275,19 @@ class TestGather:
         driver.run(flow())
         assert [result["number"] for result in results] == list(range(count))
 
+    def test_while_the_interpreter_ends(self, driver: ThreadDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It takes no work for threads any more (`atexit`)."""
+
+        def ended(*_: Any) -> Any:
+            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+        monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor.submit", ended)
+
+        def flow() -> Flow:
+            return {"results": (yield Gather([put("a"), put("b")]))}
+
+        assert [result["ETag"] for result in driver.run(flow())["results"]]
+
     def test_gathered_in_what_is_gathered(self, driver: ThreadDriver) -> None:
         """Threads that wait for threads of the same pool would wait forever."""
 

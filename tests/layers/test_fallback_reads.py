@@ -7,6 +7,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from memory_world import World
 
 from foodco_storage.flows.effects import Call
+from foodco_storage.flows.place import Place
+from foodco_storage.flows.request import Request
+from foodco_storage.layers.resume import reopening
 
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> str:
@@ -177,3 +180,11 @@ def test_attributes_that_are_not_named_are_left_to_botocore(wanted: dict[str, An
     sent = next(world.flow("GetObjectAttributes", Key="k", **wanted))
     assert isinstance(sent, Call)
     assert sent.request.operation == "GetObjectAttributes"
+
+
+@pytest.mark.parametrize(("told", "resumes"), [({}, False), ({"ContentRange": "bytes 10-19/30"}, True)])
+def test_a_part_is_gone_on_with_only_where_its_place_is_told(told: dict[str, str], resumes: bool) -> None:
+    """Else the rest would be taken from the object's beginning."""
+    part = Request("GetObject", {"Bucket": "b", "Key": "k", "PartNumber": 2})
+    answer = {"ETag": '"e-3"', "ContentLength": 10, "PartsCount": 3, **told}
+    assert (reopening(Place("p"), part, answer) is not None) is resumes

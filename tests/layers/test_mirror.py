@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
 from phased_world import DELETED, ON_THE_MOVE, PhasedWorld, Store
 
 from foodco_storage.config import Mirror
@@ -190,6 +190,8 @@ class TestFailures:
             (Rejected("p", OperationRefusedError("no", "PutObject")), True),
             (Unavailable("p", ClientError(error_response("SlowDown", 503, ""), "PutObject")), False),
             (Unavailable("p", OSError()), False),
+            # As of credentials that could not be had again for a retry.
+            (Rejected("p", NoCredentialsError()), False),
             (OSError(), False),
         ],
     )
