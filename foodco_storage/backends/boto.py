@@ -20,7 +20,7 @@ from foodco_storage.backends.capabilities import CapabilityBook
 from foodco_storage.backends.connections import renew_connections
 from foodco_storage.backends.once import sends_once
 from foodco_storage.backends.watched import MakeApiCall, is_outage, watched
-from foodco_storage.backends.whole_answers import ALWAYS_THERE, check_whole
+from foodco_storage.backends.whole_answers import check_whole, is_of_the_parser
 from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Rejected, Unavailable
 from foodco_storage.flows.request import Request, Response
 from foodco_storage.operations import OPERATIONS, OperationClass
@@ -82,9 +82,8 @@ class BotoBackend:
         except ParamValidationError:
             raise
         except ValueError as error:
-            if request.operation not in ALWAYS_THERE:
+            if not is_of_the_parser(error):
                 raise
-            # Of botocore's parser: a date or a number in the answer that is none.
             told = ResponseStreamingError(error=f"what answers for {self.name!r} is no S3 store: {error}")
             raise Unavailable(self.name, told) from error
         except UnseekableStreamError as error:

@@ -11,7 +11,7 @@ from botocore.parsers import ResponseParserError
 
 from foodco_storage.backends.breaker import Breaker
 from foodco_storage.backends.watched import watched
-from foodco_storage.backends.whole_answers import check_whole
+from foodco_storage.backends.whole_answers import check_whole, is_of_the_parser
 from foodco_storage.flows.request import Parameters, Response
 
 
@@ -41,7 +41,9 @@ class PlainClient:
         try:
             response: Response = client._make_api_call(operation, params)  # noqa: SLF001 - what its methods call
         except (ResponseParserError, ValueError) as error:
-            # Of botocore's parsers, the latter for a date that is none: no BotoCoreErrors.
+            # Of botocore's parsers, but no BotoCoreErrors.
+            if not isinstance(error, ResponseParserError) and not is_of_the_parser(error):
+                raise
             raise ResponseStreamingError(error=f"no S3 store answered: {error}") from error
         check_whole(operation, response)
         return response

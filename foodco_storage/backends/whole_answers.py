@@ -10,7 +10,7 @@ from botocore.exceptions import ResponseStreamingError
 
 from foodco_storage.flows.request import Response
 
-ALWAYS_THERE = {
+_ALWAYS_THERE = {
     "CreateMultipartUpload": "UploadId",
     "GetObjectTagging": "TagSet",
     "ListObjects": "IsTruncated",
@@ -19,7 +19,22 @@ ALWAYS_THERE = {
 }
 """What every store sends of these, even where there is nothing to tell."""
 
+_PARSERS = "botocore.parsers"
+
 _OF_A_KEY = frozenset({"Key", "LastModified", "Size"})
+
+
+def is_of_the_parser(error: ValueError) -> bool:
+    """Whether botocore could not make sense of an answer: a date or a number that is none.
+
+    Another's `ValueError` may be a user's: what his event handler raises has to reach him.
+    """
+    frame = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_globals.get("__name__") == _PARSERS:
+            return True
+        frame = frame.tb_next
+    return False
 
 
 def check_whole(operation: str, response: Response) -> None:
@@ -28,7 +43,7 @@ def check_whole(operation: str, response: Response) -> None:
     Raises:
         botocore.exceptions.ResponseStreamingError: it is not.
     """
-    needed = ALWAYS_THERE.get(operation)
+    needed = _ALWAYS_THERE.get(operation)
     if needed is None or response.get("ResponseMetadata", {}).get("HTTPHeaders") is None:
         # Without headers it never was on a network: botocore's Stubber made it.
         return

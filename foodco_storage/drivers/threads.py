@@ -207,26 +207,38 @@ class ThreadDriver:
         with self._lock:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(THREADS, "foodco-storage")
+            threads = self._threads
         context = copy_context()
-        runs: list[Future[Any]] = []
+        results: dict[int, Any] = {}
+        runs: list[Future[None]] = []
         try:
-            runs.extend(self._threads.submit(context.copy().run, self._gathered, flow) for flow in effect.flows)
+            for number, flow in enumerate(effect.flows):
+                runs.append(threads.submit(context.copy().run, self._gathered, results, number, flow))
         except RuntimeError:
-            # The interpreter is ending, and takes no work for threads any more: in this one then.
-            results = [run.result() for run in runs]
-            return results + [self._outcome(flow) for flow in effect.flows[len(runs) :]]
+            # The interpreter is ending, or the system has no thread left. What was submitted, the last one perhaps without
+            # saying so, has run when these threads have ended, or never will; the rest runs in this one.
+            with self._lock:
+                if self._threads is threads:
+                    self._threads = None
+            threads.shutdown()
+            return [
+                results[number] if number in results else self._outcome(flow)
+                for number, flow in enumerate(effect.flows)
+            ]
         try:
-            return [run.result() for run in runs]
+            for run in runs:
+                run.result()
         except BaseException:
             # An interrupt: what has not begun never does, and none goes on behind the back of whoever comes next.
             for run in runs:
                 run.cancel()
             wait(runs)
             raise
+        return [results[number] for number in range(len(effect.flows))]
 
-    def _gathered(self, flow: Flow) -> Any:
+    def _gathered(self, results: dict[int, Any], number: int, flow: Flow) -> None:
         self._here.is_gathered = True
-        return self._outcome(flow)
+        results[number] = self._outcome(flow)
 
     def _outcome(self, flow: Flow) -> Any:
         try:

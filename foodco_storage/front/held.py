@@ -34,7 +34,7 @@ def hold(
     stores: str,
     account: Hashable,
     make_plain: Callable[..., Any],
-    journal_depth: Callable[[str | None], int],
+    journal_depth: Callable[[str | None], int] | None,
 ) -> Hold:
     """Hold the phase of a route.
 
@@ -42,22 +42,22 @@ def hold(
         name: the route's name.
         route: its configuration.
         stores: which stores and buckets it joins (`foodco_storage.front.routes.stores`).
-        make_plain: makes a client of the primary that does not retry (`foodco_storage.front.siblings.plain_client`).
         account: as whom the primary is asked: another tenant of the same store has buckets, and a control object, of its own.
+        make_plain: makes a client of the primary that does not retry (`foodco_storage.front.siblings.plain_client`).
         journal_depth: how much the journal of this host holds that the route's other side lacks, given the phase as it was
-            last read; None before that.
+            last read; None before that. None for a command, which is a client beside those of its process: they report it.
 
     Raises:
         ConfigurationError: the route has no one bucket for its control object.
     """
     place = place_of(name, route)
-    key = (stores, account, place)
+    key = (stores, account, place, journal_depth is None)
 
     def made(call: Call, watcher: Watching) -> HeldPhase:
         held: HeldPhase = HeldPhase(
             place,
             call,
-            journal_depth=lambda: journal_depth(held.last_phase),
+            journal_depth=lambda: 0 if journal_depth is None else journal_depth(held.last_phase),
             watcher=watcher,
             pause_seconds=route.control.pause_seconds,
         )

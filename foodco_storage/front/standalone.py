@@ -167,8 +167,7 @@ def opened(
         if changes and route.control.enabled:
             primary = settings[route.primary]
             make_plain = partial(plain_client, make_client, route.primary, primary, client_arguments(primary, {}))
-            # The services of this host report what is left in its journal.
-            held = hold(name, route, stores(name, route, settings), account_of(primary), make_plain, lambda _: 0)
+            held = hold(name, route, stores(name, route, settings), account_of(primary), make_plain, None)
             stack.callback(held.release)
             gate = held.held
         driver = ThreadDriver(backends, journal)

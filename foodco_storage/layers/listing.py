@@ -112,7 +112,12 @@ class Position:
             ValueError: when it is none of ours.
         """
         text = base64.b64decode(token.encode("ascii", "strict"), altchars=b"-_", validate=True).decode("utf-8")
-        match json.loads(text):
+        try:
+            found = json.loads(text)
+        except RecursionError:
+            # Tokens may come from a browser.
+            raise ValueError("not a token of a merged listing") from None
+        match found:
             case [1, str(after), [*ended]] if all(type(number) is int for number in ended):
                 return cls(after, frozenset(number for number in ended if 0 <= number < len(sides)))
         raise ValueError("not a token of a merged listing")

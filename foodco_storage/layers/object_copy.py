@@ -132,12 +132,12 @@ def copy(
         yield from _copy_in_parts(source, destination, which, head)
         return head
     read = yield from read_whole(source, {**which, "IfMatch": head["ETag"]} if pinned else which)
-    origin = yield from _origin_of_parts(source, which, read.answer)
+    origin = _origin_of_parts(which, read.answer, (yield from part_sizes(source, which, read.answer)))
     yield from put_whole(source, destination, which, read, origin=origin)
     return read.answer
 
 
-def _origin_of_parts(place: Place, which: Parameters, answer: Response) -> Generator[Any, Any, Origin | None]:
+def _origin_of_parts(which: Parameters, answer: Response, sizes: tuple[int, ...]) -> Origin | None:
     """What a copy has to remember of an object that was uploaded in parts.
 
     Its ETag is of its parts, and the copy has others: whoever holds that ETag is to go on when the copy's side decides, and
@@ -146,7 +146,7 @@ def _origin_of_parts(place: Place, which: Parameters, answer: Response) -> Gener
     etag = bare(answer.get("ETag", ""))
     if "-" not in etag or Origin.of(answer, which["Bucket"], which["Key"]) is not None:
         return None
-    return Origin(etag, answer["LastModified"], (yield from part_sizes(place, which, answer)))
+    return Origin(etag, answer["LastModified"], sizes)
 
 
 def _described(
@@ -162,8 +162,7 @@ def _described(
 
 def _copy_in_parts(source: Place, destination: Place, which: Parameters, head: Response) -> Flow:
     sizes = yield from part_sizes(source, which, head)
-    origin = yield from _origin_of_parts(source, which, head)
-    described = yield from _described(source, which, head, origin)
+    described = yield from _described(source, which, head, _origin_of_parts(which, head, sizes))
     created: Response = yield Call(destination, Request("CreateMultipartUpload", {**which, **described}))
     upload = {**which, "UploadId": created["UploadId"]}
     try:

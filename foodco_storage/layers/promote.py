@@ -72,10 +72,7 @@ class Promotes:
             return answer
         which = {"Bucket": request.params["Bucket"], "Key": request.params["Key"]}
         again = partial(self._later, which, partial(self.promote, source, which))
-        if not is_whole_object:
-            yield again()
-            return answer
-        if whole_size(answer) > KEPT_BYTES:
+        if not is_whole_object or whole_size(answer) > KEPT_BYTES:
             yield again()
             return answer
         as_stored = {**answer, "Metadata": metadata}

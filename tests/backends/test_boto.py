@@ -99,6 +99,7 @@ def test_an_answer_is_botocores(store: Store, operation: str) -> None:
         Answer(200, b"<html><body>Welcome</body></html>", {"Content-Type": "text/html"}),
         Answer(200, b"Welcome", {"Content-Type": "text/html"}),
     ],
+    ids=["no body", "half a body", "a page", "text"],
 )
 @pytest.mark.parametrize(
     "operation", ["ListObjects", "ListObjectsV2", "ListObjectVersions", "GetObjectTagging", "CreateMultipartUpload"]
@@ -324,3 +325,23 @@ def test_a_retry_that_can_not_send_the_body_again_leaves_open_what_became_of_it(
     error = failure(backend, store.request("PutObject", Body=b"x"))
     assert type(error) is Unavailable
     assert isinstance(error.error, UnseekableStreamError)
+
+
+@pytest.mark.parametrize(("size", "date"), [(b"1", b"yesterday"), (b"x", b"2026-01-01T00:00:00Z")])
+def test_a_list_that_botocore_can_not_read_is_an_outage(store: Store, size: bytes, date: bytes) -> None:
+    body = (
+        b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>k</Key><Size>%s</Size>"
+        b"<LastModified>%s</LastModified></Contents></ListBucketResult>" % (size, date)
+    )
+    backend = store.backend()
+    store.proxy.inject(Answer(200, body, IN_S3))
+    assert type(failure(backend, Request("ListObjectsV2", {"Bucket": store.bucket}))) is Unavailable
+
+
+def test_a_users_own_value_error_reaches_him(store: Store) -> None:
+    def refuses(**_: Any) -> None:
+        raise ValueError("the user's")
+
+    store.s3.meta.events.register("before-send.s3.ListObjectsV2", refuses)
+    with pytest.raises(ValueError, match="the user's"):
+        store.backend().call(Request("ListObjectsV2", {"Bucket": store.bucket}))

@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError, ResponseStreamingError
 
 import foodco_storage
 from foodco_storage.backends.plain_client import PlainClient
@@ -51,14 +51,29 @@ def test_a_probe_is_no_request_of_the_users(routed: Any, bucket_name: str) -> No
     assert seen == ["HeadObject", "PutObject"]
 
 
-def test_what_is_not_xml_is_an_error_of_botocores_tree(
-    proxy: FaultProxy, moto_store: MotoStore, bucket_name: str
+LISTED = (
+    b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>k</Key><Size>%s</Size>"
+    b"<LastModified>%s</LastModified></Contents></ListBucketResult>"
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html><body>Welcome</body></html>",
+        LISTED % (b"1", b"yesterday"),
+        LISTED % (b"x", b"2026-01-01T00:00:00Z"),
+        b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Size>1</Size></Contents></ListBucketResult>",
+    ],
+)
+def test_what_no_store_answers_is_an_error_of_botocores_tree(
+    proxy: FaultProxy, moto_store: MotoStore, bucket_name: str, body: bytes
 ) -> None:
     made = boto3.client("s3", **moto_store.server.client_arguments() | {"endpoint_url": proxy.endpoint_url})
     plain = PlainClient(lambda: made)
-    proxy.inject(Answer(404, b"Welcome", {"Content-Type": "text/html"}))
+    proxy.inject(Answer(200, body, {"Content-Type": "application/xml"}))
     try:
-        with pytest.raises((BotoCoreError, ClientError)):
+        with pytest.raises(ResponseStreamingError):
             plain.send("ListObjectsV2", {"Bucket": bucket_name})
     finally:
         plain.close()

@@ -22,7 +22,7 @@ from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.marks import tombstone
 from foodco_storage.front.routes import identity
 from foodco_storage.journal import Journal
-from foodco_storage.testing import MotoStore, free_port
+from foodco_storage.testing import Answer, FaultProxy, MotoStore, free_port
 from foodco_storage.verify import looks
 
 BACKEND = """\
@@ -222,6 +222,18 @@ def test_a_store_that_is_not_there(operator):
     assert "Could not connect" in result.stderr
 
 
+def test_a_store_that_is_none(operator, moto_store_2):
+    server = moto_store_2.server
+    with FaultProxy(server.host, server.port) as proxy:
+        proxy.inject(Answer(200, b"<html><body>Welcome</body></html>", {"Content-Type": "text/html"}))
+        operator.urls["new"] = proxy.endpoint_url
+        operator.configure("cutover")
+        for command in ("verify", "tombstones"):
+            result = operator.run(command, "images")
+            assert result.exit_code == 2
+            assert "no S3 store" in result.stderr.replace("\n", " ")
+
+
 def test_without_a_configuration(tmp_path, operator):
     for command in (["verify", "images"], ["tombstones", "images"], ["journal"]):
         result = CliRunner().invoke(operator.app, command)
@@ -282,6 +294,9 @@ def test_entries_that_nobody_replays_can_be_dropped(operator):
     operator.file.write_text(operator.file.read_text().replace('phase = "cutover"', 'phase = "backfill"'))
     assert operator.run("journal", "replay").exit_code == 1
     assert "--route" in operator.run("journal", "drop", "--yes").stderr
+    # Nobody answers the question.
+    assert operator.run("journal", "drop", "--route", "images").exit_code == 1
+    assert operator.lines("journal")[0]["entries"] == 2
     result = operator.run("journal", "drop", "--route", "images", "--yes")
     assert (result.exit_code, "2 dropped, 0 are being worked on" in result.stdout) == (0, True)
     assert operator.run("journal").stdout == "nothing is left to be mirrored\n"

@@ -239,8 +239,11 @@ def test_damaged(primary: Primary, changes: dict[str, Any], says: str) -> None:
 )
 def test_nonsense(primary: Primary, body: bytes, says: str) -> None:
     primary.call("PutObject", {"Bucket": "b", "Key": PLACE.control_key, "Body": body})
-    with pytest.raises(DamagedError, match=says):
+    with pytest.raises(DamagedError, match=says) as caught:
         show(PLACE, primary.call)
+    # Which object, of which route, and what to do.
+    for told in (f"b/{PLACE.control_key}", repr(PLACE.route), "phase init"):
+        assert told in str(caught.value)
 
 
 def test_a_404_of_something_in_between_is_an_outage(primary: Primary) -> None:

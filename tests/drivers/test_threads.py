@@ -203,8 +203,12 @@ class TestJournal:
         def fails(*_: Any) -> None:
             raise JournalError("somewhere", "the disk is full")
 
+        woken: list[int] = []
+        monkeypatch.setattr(driver, "_deferred", lambda: woken.append(1))
         monkeypatch.setattr(journal, "settle", fails)
         assert driver.run(mirrored())["ETag"]
+        # Nobody would come back for them before the process ends.
+        assert woken
         assert "the disk is full" in caplog.text
         # Found equal once more by whoever takes it.
         assert keys(journal) == ["a", "b"]
@@ -286,7 +290,34 @@ class TestGather:
         def flow() -> Flow:
             return {"results": (yield Gather([put("a"), put("b")]))}
 
-        assert [result["ETag"] for result in driver.run(flow())["results"]]
+        assert len([result["ETag"] for result in driver.run(flow())["results"]]) == 2
+
+    def test_when_the_system_has_no_thread_left(self, driver: ThreadDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The executor has queued the work before it finds out: it must not be done twice."""
+        begun: list[int] = []
+        start = threading.Thread.start
+        started: list[threading.Thread] = []
+
+        def few(thread: threading.Thread) -> None:
+            if started:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+            start(thread)
+
+        def one(number: int) -> Flow:
+            begun.append(number)
+            yield NewId()
+            return {"number": number}
+
+        def flow() -> Flow:
+            return {"results": (yield Gather([one(number) for number in range(20)]))}
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", few)
+            results = driver.run(flow())["results"]
+        assert [result["number"] for result in results] == list(range(20))
+        assert sorted(begun) == list(range(20))
+        assert [result["number"] for result in driver.run(flow())["results"]] == list(range(20))
 
     def test_gathered_in_what_is_gathered(self, driver: ThreadDriver) -> None:
         """Threads that wait for threads of the same pool would wait forever."""

@@ -17,6 +17,20 @@ def held_as(key: str) -> Any:
     return hold("images", ROUTE, "digest", account, lambda **_: None, lambda _: 0)
 
 
+def test_a_command_is_a_client_beside_those_of_its_process() -> None:
+    """Which have a journal, whose depth they report; whoever came first."""
+    account = account_of(Backend(endpoint_url="https://rgw"))
+    command = hold("images", ROUTE, "digest", account, lambda **_: None, None)
+    service = hold("images", ROUTE, "digest", account, lambda **_: None, lambda _: 7)
+    try:
+        assert service.held is not command.held
+        assert service.held._participant._journal_depth() == 7
+        assert command.held._participant._journal_depth() == 0
+    finally:
+        command.release()
+        service.release()
+
+
 def test_another_tenants_control_object_is_another() -> None:
     one, same, other = held_as("tenant a"), held_as("tenant a"), held_as("tenant b")
     try:

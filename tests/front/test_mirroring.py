@@ -25,6 +25,7 @@ from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.request import Request
 from foodco_storage.flows.s3_errors import error_response
 from foodco_storage.front import mirroring as module
+from foodco_storage.front.assembly import _depth
 from foodco_storage.front.mirroring import Mirroring, check_authority, journal_directory, journal_exists, mirroring_of
 from foodco_storage.front.routes import route_in_phase
 from foodco_storage.journal import Journal
@@ -40,8 +41,10 @@ class Store(MemoryBackend):
         self._one = threading.Lock()
         self.failing: set[str] = set()
         self.waits: threading.Event | None = None
+        self.asked = threading.Event()
 
     def call(self, request: Request) -> Any:
+        self.asked.set()
         if self.waits is not None:
             assert self.waits.wait(10)
         with self._one:
@@ -273,13 +276,18 @@ class TestThread:
         wait_until(lambda: world.journal.depth() == 0, what="the entry to be settled")
 
     def test_it_ends_with_its_journal(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
-        world.leave("a", identity="other stores:s")
+        # Something that keeps it busy.
+        world.p.failing = {"a"}
+        world.leave("a")
+        world.serve()
         world.mirroring.wake()
-        wait_until(lambda: world.mirroring._thread is not None, what="the thread")
+        wait_until(lambda: bool(world.journal.entries()[0].attempts), what="the first failure")
+        thread = world.mirroring._thread
+        assert thread is not None
         world.journal.close()
-        world.mirroring.wake()
-        wait_until(lambda: world.mirroring._thread is None, what="the thread to end")
-        assert caplog.records == []
+        thread.join(10)
+        assert not thread.is_alive()
+        assert not [record for record in caplog.records if "can't be replayed" in record.getMessage()]
 
     def test_trouble_that_lasts_is_told_once(
         self, world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -334,7 +342,8 @@ class TestForks:
         world.p.put("parent's", "child's")
         world.leave("parent's")
         world.mirroring.wake()
-        wait_until(lambda: world.mirroring._thread is not None, what="the parent's thread")
+        # Its entry is taken, and not to be had by the child.
+        assert world.p.asked.wait(10)
         child = os.fork()
         if child == 0:
             code = 1
@@ -473,3 +482,10 @@ class TestStartUp:
 
 def _configured(tmp_path: Path) -> Configuration:
     return Configuration(journal=JournalSettings(directory=str(tmp_path / "j")))
+
+
+def test_what_is_left_from_before_a_move_holds_up_no_later_one(world: World) -> None:
+    identities = {phase: route_of(phase).identity for phase in ("source", "backfill", "cutover", "drain", "target")}
+    world.leave("a", "b", identity=identities["backfill"])
+    for phase, left in (("backfill", 2), ("cutover", 0), ("drain", 0), (None, 2)):
+        assert _depth(world.mirroring, identities, phase) == left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -169,7 +170,11 @@ def test_a_store_that_does_not_list_in_byte_order_is_refused(size: int) -> None:
         pages({"p": unordered, "f": store("f", {})}, flow, "ListObjectsV2", MaxKeys=size)
 
 
-@pytest.mark.parametrize("token", ["", "rubbish", "é", Position("a").token()[:-4], "bnVsbA=="])
+NESTED = base64.urlsafe_b64encode(b"[" * 200_000).decode()
+"""Deeper than a parser goes."""
+
+
+@pytest.mark.parametrize("token", ["", "rubbish", "é", Position("a").token()[:-4], "bnVsbA==", NESTED])
 def test_a_token_that_is_not_ours(token: str) -> None:
     backends = {"p": store("p", {}), "f": store("f", {})}
     route = Route("r", Place("p"), (Place("f"),))
