@@ -26,7 +26,8 @@ def counters() -> dict[str, dict[str, int]]:
     Returns:
         For each route's name, the counters that are not zero by their names: `promotes`, `promoted_bytes`,
         `promotes_overtaken`, `promotes_dropped`, `promotes_too_large`, `promotes_stopped`, `promote_failures`, `mirrored`,
-        `mirror_failures`, `tombstones`, `degraded_reads`, `presigned_writes`.
+        `mirror_failures`, `tombstones`, `degraded_reads`, `presigned_writes`, `cache_hits`, `cache_hit_bytes`,
+        `cache_misses`, `cache_revalidated`, `cache_stale`.
 
     Example:
         foodco_storage.counters()["images"]["promotes"]

@@ -100,6 +100,23 @@ class JournalError(StorageError):
         return type(self), (self.directory, self.problem)
 
 
+class CacheError(StorageError):
+    """The cache on disk can't be used: mend its directory, or install what is missing.
+
+    Args:
+        directory: the cache's.
+        problem: what is wrong, and the fix.
+    """
+
+    def __init__(self, directory: str, problem: str) -> None:
+        self.directory = directory
+        self.problem = problem
+        super().__init__(f"cache {directory}: {problem}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.directory, self.problem)
+
+
 class PhaseUnknownError(StorageError, ClientError):  # type: ignore[misc] # botocore is untyped
     """Try again, or make the control object: where a route's objects lie can't be said. Nothing was sent.
 

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from foodco_storage import __version__
-from foodco_storage.cli import journal, tombstones, verify
+from foodco_storage.cli import cache, journal, tombstones, verify
 from foodco_storage.cli.failures import explained
 from foodco_storage.cli.options import ConfigFile
 from foodco_storage.cli.phase import phase_app
@@ -34,6 +34,7 @@ app.add_typer(phase_app, name="phase")
 app.command(epilog=verify.EPILOG)(verify.verify)
 app.command(epilog=tombstones.EPILOG)(tombstones.tombstones)
 app.command(epilog=journal.EPILOG)(journal.journal)
+app.command(epilog=cache.EPILOG)(cache.cache)
 
 out = Console()
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Backend",
     "Breaker",
+    "Cache",
+    "CacheDirectory",
     "Capabilities",
     "Configuration",
     "Control",

@@ -22,6 +22,7 @@ Phase: TypeAlias = Literal["source", "backfill", "cutover", "drain", "target"]
 Checksums: TypeAlias = Literal["when_supported", "when_required"]
 # A day: beyond any use, and below what a socket refuses.
 Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=86400)]
+Ttl: TypeAlias = Annotated[float, Meta(ge=0, le=31_536_000)]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Verify: TypeAlias = bool | str
 Buckets: TypeAlias = str | list[str]
@@ -128,6 +129,24 @@ class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     pause_seconds: Annotated[Seconds, _is("how long a write waits for a phase on the move before it is refused")] = 30.0
 
 
+class Cache(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is kept on this host of the objects that are read; off unless a level has a size."""
+
+    memory_max_bytes: Annotated[ByteSize | None, _is("what the level in memory may take, in each process")] = None
+    disk_max_bytes: Annotated[ByteSize | None, _is("what the level on disk may take, of all processes together")] = None
+    max_object_bytes: Annotated[ByteSize, _is("larger objects, and larger ranges, are not kept")] = field(
+        default_factory=lambda: ByteSize(8 * 1024**2)
+    )
+    block_bytes: Annotated[ByteSize, _is("objects above this are kept in blocks of it")] = field(
+        default_factory=lambda: ByteSize(1024**2)
+    )
+    ttl_seconds: Annotated[Ttl, _is("how long an object is answered without asking a store")] = 60.0
+    missing_ttl_seconds: Annotated[
+        Ttl, _is("how long a key is remembered not to be there, in memory; 0: not at all")
+    ] = 0.0
+    stale_if_error: Annotated[bool, _is("answer with what is kept, though too old, when no store can be asked")] = False
+
+
 class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which buckets, or which keys in them, lie where."""
 
@@ -149,6 +168,7 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     promote: Annotated[Promote, _is("copying to the primary what is read")] = field(default_factory=Promote)
     mirror: Annotated[Mirror, _is("writing the other side")] = field(default_factory=Mirror)
     control: Annotated[Control, _is("the phase is held by lease")] = field(default_factory=Control)
+    cache: Annotated[Cache, _is("what is kept on this host")] = field(default_factory=Cache)
 
 
 class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -156,6 +176,12 @@ class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
 
     directory: Annotated[str | None, _is("where it lies; on a disk that survives the process")] = None
     max_entries: Annotated[Count, _is("writes are refused beyond")] = 1_000_000
+
+
+class CacheDirectory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where routes keep what they keep on disk."""
+
+    directory: Annotated[str | None, _is("where it lies; on a local disk")] = None
 
 
 class Default(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -177,12 +203,11 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     backends: Annotated[dict[str, Backend], _is("stores, by a name of your choice")] = field(default_factory=dict)
     routes: Annotated[dict[str, Route], _is("routes, by a name of your choice")] = field(default_factory=dict)
     journal: Annotated[Journal, _is("writes not mirrored yet")] = field(default_factory=Journal)
+    cache: Annotated[CacheDirectory, _is("what is kept on disk")] = field(default_factory=CacheDirectory)
     default: Annotated[Default, _is("buckets without a route")] = field(default_factory=Default)
 
 
 NOT_IN_THIS_VERSION: dict[str, str] = {
-    "cache": "the local cache",
-    "routes.*.cache": "the local cache",
     "routes.*.compression": "compression",
 }
 """Tables that belong to the contract of the file and to features that are to come."""

@@ -11,29 +11,43 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
+from io import BytesIO
 from tempfile import SpooledTemporaryFile
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.response import StreamingBody
 
 from foodco_storage.backends.interface import Backend
 from foodco_storage.counting import add
 from foodco_storage.drivers.background import Background
+from foodco_storage.drivers.kept_body import KeptBody
 from foodco_storage.drivers.resumable_body import ResumableBody
 from foodco_storage.drivers.tee_body import TeeBody
 from foodco_storage.errors import JournalError
+from foodco_storage.flows.cached import Looked
 from foodco_storage.flows.effects import (
     Able,
+    Alone,
+    BytesBody,
+    CachedBlocks,
     Call,
     Count,
     Defer,
     Discard,
     Enter,
+    Forget,
     Gather,
+    Keep,
+    KeepAsRead,
+    KeepMissing,
     Later,
+    Look,
     NewId,
     Pause,
+    ReadBody,
+    Renew,
     Resumable,
     Settle,
     Spool,
@@ -45,6 +59,10 @@ from foodco_storage.flows.outcomes import BackendError, Unavailable
 from foodco_storage.flows.request import Flow, Request, Response
 from foodco_storage.flows.s3_errors import error_response
 from foodco_storage.journal import Journal
+
+if TYPE_CHECKING:
+    # Most routes have no cache, and need none of what it needs.
+    from foodco_storage.cache.route_cache import RouteCache
 
 logger = logging.getLogger("foodco_storage")
 
@@ -65,6 +83,7 @@ class ThreadDriver:
         journal: of writes that are not mirrored yet; None where no route mirrors.
         background: does what nobody waits for.
         deferred: called when an entry of the journal was left to be reconciled.
+        caches: of the routes that have one, by the routes' names.
     """
 
     def __init__(
@@ -73,6 +92,7 @@ class ThreadDriver:
         journal: Journal | None = None,
         background: Background | None = None,
         deferred: Callable[[], None] = lambda: None,
+        caches: Mapping[str, RouteCache] = MappingProxyType({}),
     ) -> None:
         self._backends = backends
         self._calls = {name: backend.call for name, backend in backends.items()}
@@ -80,6 +100,7 @@ class ThreadDriver:
         self._journal = journal
         self._background = background
         self._deferred = deferred
+        self._caches = caches
         self._warned: set[Any] = set()
         self._threads: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
@@ -287,6 +308,51 @@ class ThreadDriver:
             raise LookupError("a route mirrors, and has no journal")
         return self._journal
 
+    def _look(self, effect: Look) -> Looked:
+        return self._caches[effect.route].look(effect.bucket, effect.key)
+
+    def _cached_blocks(self, effect: CachedBlocks) -> list[bytes | None]:
+        return self._caches[effect.route].blocks(effect.head, effect.first, effect.last)
+
+    def _keep(self, effect: Keep) -> None:
+        self._caches[effect.route].keep(effect.head, effect.blocks, effect.at)
+
+    def _keep_missing(self, effect: KeepMissing) -> None:
+        params = effect.request.params
+        cache = self._caches[effect.route]
+        cache.keep_missing(effect.looked, params["Bucket"], params["Key"], effect.request.operation, effect.response)
+
+    def _renew(self, effect: Renew) -> None:
+        self._caches[effect.route].renew(effect.looked)
+
+    def _forget(self, effect: Forget) -> None:
+        cache = self._caches[effect.route]
+        for key in effect.keys:
+            cache.forget(effect.bucket, key)
+
+    def _alone(self, effect: Alone) -> Response:
+        with self._caches[effect.route].alone(effect.bucket, effect.topic):
+            return self.carry_out(effect.flow())
+
+    def _read_body(self, effect: ReadBody) -> bytes | None:
+        try:
+            data = effect.body.read()
+        except (BotoCoreError, OSError, BackendError) as error:
+            logger.debug("a body broke while it was read for the cache: %s", error)
+            return None
+        finally:
+            effect.body.close()
+        return data if len(data) == effect.size else None
+
+    def _bytes_body(self, effect: BytesBody) -> StreamingBody:
+        return StreamingBody(BytesIO(effect.data), len(effect.data))
+
+    def _keep_as_read(self, effect: KeepAsRead) -> StreamingBody:
+        cache, head = self._caches[effect.route], effect.head
+        cache.keep(head, {}, effect.at)
+        body = KeptBody(effect.body, head, lambda number, data: cache.keep_blocks(head, {number: data}))
+        return StreamingBody(body, head.size)
+
     def _count(self, effect: Count) -> None:
         add(effect.name, effect.route, effect.amount)
 
@@ -297,14 +363,24 @@ class ThreadDriver:
 
     _others: Mapping[type, Callable[[ThreadDriver, Any], Any]] = {
         Able: _able,
+        Alone: _alone,
+        BytesBody: _bytes_body,
+        CachedBlocks: _cached_blocks,
         Count: _count,
         Defer: _defer,
         Discard: _discard,
         Enter: _enter,
+        Forget: _forget,
         Gather: _gather,
+        Keep: _keep,
+        KeepAsRead: _keep_as_read,
+        KeepMissing: _keep_missing,
         Later: _later,
+        Look: _look,
         NewId: _new_id,
         Pause: _pause,
+        ReadBody: _read_body,
+        Renew: _renew,
         Resumable: _resumable,
         Settle: _settle,
         Spool: _spool,

@@ -14,6 +14,7 @@ from foodco_storage.drivers.background import background
 from foodco_storage.drivers.threads import ThreadDriver
 from foodco_storage.flows.effects import Gate
 from foodco_storage.flows.place import Place
+from foodco_storage.front.caching import caches, scope_of
 from foodco_storage.front.client import StorageClient
 from foodco_storage.front.dispatch import Dispatch
 from foodco_storage.front.events import SharedEvents
@@ -21,7 +22,16 @@ from foodco_storage.front.held import hold
 from foodco_storage.front.mirroring import Mirroring, check_authority, journal_exists, mirroring_of
 from foodco_storage.front.profiles import with_profile
 from foodco_storage.front.router import Router
-from foodco_storage.front.routes import MIRRORED, PHASES, account_of, patterns, route_in_phase, specificity, stores
+from foodco_storage.front.routes import (
+    MIRRORED,
+    PHASES,
+    account_of,
+    caching_of,
+    patterns,
+    route_in_phase,
+    specificity,
+    stores,
+)
 from foodco_storage.front.siblings import (
     SAYS_WHICH_STORE,
     client_arguments,
@@ -133,15 +143,27 @@ class Assembly:
     ) -> Dispatch:
         """Router and driver, and what serves the routes that mirror beside the caller's own requests."""
         router = self.router(routes)
+        kept = self._caches(backends)
         if mirroring is None:
-            return Dispatch(router, backends, ThreadDriver(backends, background=background))
-        driver = ThreadDriver(backends, mirroring.journal, background, mirroring.wake)
+            return Dispatch(router, backends, ThreadDriver(backends, background=background, caches=kept))
+        driver = ThreadDriver(backends, mirroring.journal, background, mirroring.wake, kept)
         for name, route in routes.items():
             if isinstance(route, Route):
                 check_authority(mirroring.journal, route, stores(name, self._routes[name], self._backends))
             mirroring.serve(driver, route)
         mirroring.take_up()
         return Dispatch(router, backends, driver)
+
+    def _caches(self, backends: Mapping[str, BotoBackend]) -> dict[str, Any]:
+        """The caches of the routes that have one."""
+        kept = {}
+        for name, route in self._routes.items():
+            if caching_of(route) is not None:
+                clients = [backends[one].client for one in (route.primary, *route.fallbacks)]
+                credentials = [client._request_signer._credentials for client in clients]  # noqa: SLF001
+                scope = scope_of(stores(name, route, self._backends), credentials)
+                kept[name] = caches.open(self._configuration, name, scope)
+        return kept
 
     def _names(self) -> Sequence[str]:
         names = [self._default]

@@ -10,7 +10,7 @@ from foodco_storage.config import Backend
 from foodco_storage.config import Route as ConfiguredRoute
 from foodco_storage.flows.effects import Gate
 from foodco_storage.flows.place import Place
-from foodco_storage.layers.route import Mirroring, Promoting, Route
+from foodco_storage.layers.route import Caching, Mirroring, Promoting, Route
 
 PHASES = ("source", "backfill", "cutover", "drain", "target")
 
@@ -60,8 +60,17 @@ def route_in_phase(
             deadline_seconds=route.promote.deadline_seconds,
         ),
         identity="" if phase is None else identity(name, route, backends, authority.backend),
+        caching=caching_of(route),
         gate=gate,
     )
+
+
+def caching_of(route: ConfiguredRoute) -> Caching | None:
+    """How a route's reads are cached; None where no level has a size."""
+    cache = route.cache
+    if cache.memory_max_bytes is None and cache.disk_max_bytes is None:
+        return None
+    return Caching(int(cache.block_bytes), int(cache.max_object_bytes), cache.stale_if_error)
 
 
 def identity(name: str, route: ConfiguredRoute, backends: Mapping[str, Backend], authority: str) -> str:

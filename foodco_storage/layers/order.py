@@ -45,7 +45,17 @@ def layers_of(route: Route, locate: Locate) -> list[Any]:
     else:
         coexistence = [Copies(route.authority, locate)]
     tombstones = route.authority if route.may_hold_tombstones else None
-    return [HiddenReserved(route.reserved_prefix, tombstones, merged=bool(route.fallbacks)), *coexistence]
+    hidden = HiddenReserved(route.reserved_prefix, tombstones, merged=bool(route.fallbacks))
+    return [hidden, *_caching(route), *coexistence]
+
+
+def _caching(route: Route) -> list[Any]:
+    if route.caching is None:
+        return []
+    from foodco_storage.layers.cache_invalidation import CacheInvalidation  # noqa: PLC0415 - most routes have no cache
+    from foodco_storage.layers.cached_reads import CachedReads  # noqa: PLC0415 - the same
+
+    return [CacheInvalidation(route.name), CachedReads(route.name, route.caching)]
 
 
 def _reading_through(route: Route, locate: Locate) -> list[Any]:

@@ -45,6 +45,21 @@ class Promoting:
 
 
 @dataclass(frozen=True, slots=True)
+class Caching:
+    """How reads of a route are cached.
+
+    Args:
+        block_bytes: objects up to here are kept whole, larger ones in blocks of that.
+        max_object_bytes: larger objects are kept by the parts that are asked for alone, and a part no larger than that.
+        stale_if_error: whether to answer with what is kept, though too old, when no store can be asked.
+    """
+
+    block_bytes: int
+    max_object_bytes: int
+    stale_if_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Where the objects of some buckets, or of a prefix in them, lie.
 
@@ -61,6 +76,7 @@ class Route:
         mirroring: how it follows.
         promoting: how objects come over when they are read.
         identity: which stores and buckets the route joins, whatever it is called.
+        caching: how its reads are cached; None where they are not.
         gate: lets writes through while the phase stands still; None where the configuration says the phase.
     """
 
@@ -76,6 +92,7 @@ class Route:
     mirroring: Mirroring = field(default_factory=Mirroring)
     promoting: Promoting = field(default_factory=Promoting)
     identity: str = ""
+    caching: Caching | None = None
     gate: Gate | None = field(default=None, compare=False)
 
     @property

@@ -182,9 +182,9 @@ OVERLAY_MISTAKES = [
     ),
     ("BACKENDS__AWS__REGION", "${NO}", "backends.aws.region refers to ${NO}, which is not set in the environment"),
     (
-        "CACHE__DIRECTORY",
+        "ROUTES__IMAGES__COMPRESSION__CODEC",
         "x",
-        "cache: the local cache: not available in this version of foodco_storage; leave the table out",
+        "routes.images.compression: compression: not available in this version of foodco_storage; leave the table out",
     ),
 ]
 

@@ -41,7 +41,7 @@ def keys(struct=Configuration, path=""):
 ROWS = {
     cells[0].strip("`"): cells[1:]
     for line in PAGE.splitlines()
-    if re.match(r"\| `(backends|routes|journal|default)\.", line)
+    if re.match(r"\| `(backends|routes|journal|cache|default)\.", line)
     for cells in [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]]
 }
 
@@ -53,7 +53,7 @@ def test_the_walk_finds_keys():
 
 def test_every_key_is_documented_and_no_other():
     assert set(ROWS) - COMING == set(dict(keys()))
-    named = set(re.findall(r"`((?:backends|routes|journal|default)\.[A-Za-z_.]+)`", PAGE))
+    named = set(re.findall(r"`((?:backends|routes|journal|cache|default)\.[A-Za-z_.]+)`", PAGE))
     assert named - COMING <= set(dict(keys()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from stores import AS_PRESET, backend, boto3_client, same
 
 import foodco_storage
 from foodco_storage.config import load as load_configuration
+from foodco_storage.counting import counters
 from foodco_storage.drivers.background import background
 from foodco_storage.flows.marks import TOMBSTONE_BODY
 from foodco_storage.front.mirroring import mirroring_of
@@ -96,7 +97,7 @@ def new_bucket(store: tuple[str, Server], bucket_name: str) -> Iterator[Callable
         client.delete_bucket(Bucket=name)
 
 
-def run(client: Any, bucket: str, folder: Path, steps: list[type]) -> dict[str, Any]:
+def run(client: Any, bucket: str, folder: Path, steps: Sequence[type]) -> dict[str, Any]:
     outcomes: dict[str, Any] = {}
     for step in steps:
         outcomes |= play(step, client, bucket, folder)
@@ -132,6 +133,35 @@ def test_with_one_backend(store: tuple[str, Server], new_bucket: Callable[[], st
     same(run(foodco_storage.client(storage=configuration), ours, tmp_path, [Reads, Writes, Deletes]), expected)
 
 
+LEVELS = {
+    "memory": {"memory_max_bytes": "64MiB"},
+    "disk": {"disk_max_bytes": "64MiB"},
+    "both": {"memory_max_bytes": "64MiB", "disk_max_bytes": "64MiB", "block_bytes": 4096},
+}
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_with_a_cache(store: tuple[str, Server], new_bucket: Callable[[], str], tmp_path: Path, levels: str) -> None:
+    name, server = store
+    theirs, ours = loaded(server, new_bucket()), loaded(server, new_bucket())
+    configuration = {
+        "backends": {"store": backend(server, preset(name))},
+        "routes": {"all": {"bucket": ours, "primary": "store", "cache": LEVELS[levels]}},
+        "default": {"backend": "store"},
+        "cache": {"directory": str(tmp_path / "cache")},
+    }
+    client = foodco_storage.client(storage=configuration)
+    plain = boto3_client(server)
+    expected = run(plain, theirs, tmp_path, [Reads])
+    same(run(client, ours, tmp_path, [Reads]), expected)
+    # From the cache, by another client of the process and by one that begins with what lies on disk.
+    same(run(client, ours, tmp_path, [Reads]), expected)
+    same(run(foodco_storage.client(storage=configuration), ours, tmp_path, [Reads]), expected)
+    assert counters()["all"]["cache_hits"] > 20
+    steps = [Writes, Reads, Deletes]
+    same(run(client, ours, tmp_path, steps), run(plain, theirs, tmp_path, steps))
+
+
 @pytest.mark.parametrize("in_source", ["none", "all", "half"])
 def test_with_two_backends(
     store: tuple[str, Server], new_bucket: Callable[[], str], tmp_path: Path, in_source: str
@@ -155,20 +185,27 @@ def test_with_two_backends(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("phase", ["source", "backfill", "cutover", "drain", "target"])
-def test_in_a_phase(store: tuple[str, Server], new_bucket: Callable[[], str], tmp_path: Path, phase: str) -> None:
+def test_in_a_phase(
+    store: tuple[str, Server], new_bucket: Callable[[], str], tmp_path: Path, phase: str, cached: bool
+) -> None:
     name, server = store
     in_source = {"source": list(OBJECTS), "backfill": list(OBJECTS), "target": []}.get(phase, list(OBJECTS)[::2])
     theirs = loaded(server, new_bucket())
     ours = loaded(server, new_bucket(), [key for key in OBJECTS if key not in in_source])
     source = loaded(server, new_bucket(), in_source)
-    route = {"bucket": ours, "primary": "new", "fallbacks": ["old"], "buckets": {"old": source}, "phase": phase}
+    route: dict[str, Any] = {"bucket": ours, "primary": "new", "fallbacks": ["old"], "phase": phase}
+    route["buckets"] = {"old": source}
     configuration = {
         "backends": {"new": backend(server, preset(name)), "old": backend(server, preset(name))},
         "routes": {"all": route},
         "default": {"backend": "new"},
         "journal": {"directory": str(tmp_path / "journal")},
+        "cache": {"directory": str(tmp_path / "cache")},
     }
+    if cached:
+        route["cache"] = LEVELS["both"]
     client = foodco_storage.client(storage=configuration)
     expected = run(boto3_client(server), theirs, tmp_path, [Reads, Writes, Deletes])
     same(run(client, ours, tmp_path, [Reads, Writes, Deletes]), expected, (*KNOWN[name], *KNOWN_IN_PHASES[name]))

@@ -1,0 +1,197 @@
+"""The level on disk: one file for each object, or for each block of a large one, shared by the processes of a host.
+
+A file is written under another name and then renamed, so it is there whole or not at all; what a crash leaves is swept up.
+Names of files are digests: a key never becomes a path. Reading takes no lock; what is read is believed by its checksum alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from dateutil.tz import tzutc
+
+from foodco_storage.cache import entry_file
+from foodco_storage.cache.usage import Usage, write_whole
+from foodco_storage.flows.cached import Head
+
+logger = logging.getLogger("foodco_storage")
+
+REST_SECONDS: Final = 60.0
+"""How long nothing is stored after the disk has failed: it may be full, or read-only."""
+
+USED_SECONDS: Final = 60.0
+"""How exactly a file remembers when it was last used."""
+
+
+_DECODED: Final = 500
+
+
+class BlockOf(msgspec.Struct, frozen=True):
+    """What a file with one block of an object of several is about."""
+
+    bucket: str
+    key: str
+    etag: str
+    block: int
+    block_bytes: int
+
+
+_encoder = msgspec.msgpack.Encoder()
+_heads = msgspec.msgpack.Decoder(Head)
+_blocks = msgspec.msgpack.Decoder(BlockOf)
+_UTC = tzutc()
+
+
+class Disk:
+    """Objects and blocks, up to a number of bytes.
+
+    Args:
+        directory: of ours alone.
+        max_bytes: of all files together.
+        max_data_bytes: of one file's data.
+        clock: seconds since 1970.
+
+    Raises:
+        OSError: the directory can't be used.
+    """
+
+    def __init__(
+        self, directory: Path, max_bytes: int, max_data_bytes: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._data = str(directory / "data")
+        Path(self._data).mkdir(mode=0o700, exist_ok=True)
+        self._max_data_bytes = max_data_bytes
+        self._clock = clock
+        self.usage = Usage(directory, max_bytes)
+        if self.usage.bytes is None:
+            self.usage.sweep()
+        self._rests_until = 0.0
+        self._has_warned = False
+        # Of what is read often: making it out of bytes takes as long as reading the file.
+        self._decoded: dict[bytes, Head] = {}
+
+    def head(self, bucket: str, key: str) -> tuple[Head, bytes, float] | None:
+        """An object's head, its only block where it has one, and when it was asked for."""
+        found = self._read(self._path(bucket, key))
+        if found is None:
+            return None
+        head = self._decoded.get(found.text)
+        if head is None:
+            try:
+                head = _heads.decode(found.text)
+            except (msgspec.DecodeError, ValueError):
+                return None
+            _restore_dates(head.response)
+            if len(self._decoded) >= _DECODED:
+                self._decoded.clear()
+            self._decoded[found.text] = head
+        if head.bucket != bucket or head.key != key:
+            return None
+        return head, found.data, found.asked_at
+
+    def block(self, head: Head, block: int) -> bytes | None:
+        """One block of an object of several."""
+        found = self._read(self._path(head.bucket, head.key, head.etag, block))
+        if found is None or found.text != _encoder.encode(_block_of(head, block)):
+            return None
+        return found.data if len(found.data) == head.length_of(block) else None
+
+    def put_head(self, head: Head, data: bytes, asked_at: float) -> None:
+        """Keep a head, with its only block where it has one."""
+        self._write(self._path(head.bucket, head.key), head, data, asked_at)
+
+    def put_block(self, head: Head, block: int, data: bytes) -> None:
+        """Keep one block of an object of several."""
+        path = self._path(head.bucket, head.key, head.etag, block)
+        self._write(path, _block_of(head, block), data, entry_file.LONG_AGO)
+
+    def renew(self, head: Head, asked_at: float) -> None:
+        """The object was found unchanged."""
+        try:
+            entry_file.renew(self._path(head.bucket, head.key), _encoder.encode(head), asked_at)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._rest(error)
+
+    def drop(self, bucket: str, key: str) -> None:
+        """Forget an object: its head, without which its blocks are not found."""
+        with suppress(OSError):
+            self.usage.remove(self._path(bucket, key))
+
+    def _path(self, bucket: str, key: str, etag: str = "", block: int = -1) -> str:
+        name = f"{bucket}/{key}" if block < 0 else f"{bucket}/{key}\n{etag}\n{block}"
+        digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return f"{self._data}/{digest[:2]}/{digest}"
+
+    def _read(self, path: str) -> entry_file.EntryFile | None:
+        try:
+            found = entry_file.read(path, self._max_data_bytes)
+        except OSError:
+            # Gone, or not to be read: a miss like any other.
+            return None
+        if found is None:
+            with suppress(OSError):
+                self.usage.remove(path)
+            return None
+        now = self._clock()
+        if abs(now - found.used_at) > USED_SECONDS:
+            with suppress(OSError):
+                os.utime(path, (now, now))
+        return found
+
+    def _write(self, path: str, description: Any, data: bytes, asked_at: float) -> None:
+        if self._rests_until and time.monotonic() < self._rests_until:
+            return
+        try:
+            text = _encoder.encode(description)
+        except (TypeError, ValueError):
+            # Something in the answer that MessagePack has no form for: then it is not kept.
+            return
+        if len(text) > entry_file.MAX_DESCRIPTION_BYTES or len(data) > self._max_data_bytes:
+            return
+        header = entry_file.header(text, data, asked_at)
+        size = len(header) + len(data)
+        try:
+            temporary = write_whole(path, [header, data])
+            stored = False
+            try:
+                stored = self.usage.store(temporary, size, path)
+            finally:
+                if not stored:
+                    with suppress(OSError):
+                        os.unlink(temporary)
+        except OSError as error:
+            self._rest(error)
+
+    def _rest(self, error: OSError) -> None:
+        self._rests_until = time.monotonic() + REST_SECONDS
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "the cache on disk is not written for now, and tried again every %g s: %s", REST_SECONDS, error
+            )
+
+    def after_fork(self) -> None:
+        """In a forked child."""
+        self.usage.after_fork()
+
+
+def _block_of(head: Head, block: int) -> BlockOf:
+    return BlockOf(head.bucket, head.key, head.etag, block, head.block_bytes)
+
+
+def _restore_dates(response: dict[str, Any]) -> None:
+    """Botocore's dates have dateutil's time zone."""
+    for name, value in response.items():
+        if isinstance(value, datetime):
+            response[name] = value.replace(tzinfo=_UTC)

@@ -1,0 +1,66 @@
+"""A response body whose blocks are kept as it is read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+from foodco_storage.flows.cached import Head
+from foodco_storage.flows.effects import Body
+
+
+class KeptBody(io.RawIOBase):
+    """The stream inside the `StreamingBody` that a caller gets.
+
+    Each block is handed on once its last byte was read; what the caller leaves unread is not kept.
+
+    Args:
+        body: of the whole object.
+        head: the object's.
+        keep: gets the number of a block, and its bytes.
+    """
+
+    def __init__(self, body: Body, head: Head, keep: Callable[[int, bytes], None]) -> None:
+        self._body: Any = body
+        self._head = head
+        self._keep = keep
+        self._number = 0
+        self._begun = bytearray()
+
+    def read(self, amt: int | None = None) -> bytes:
+        """At most `amt` bytes; all that is left when None or negative."""
+        if amt is not None and amt < 0:
+            amt = None
+        data: bytes = self._body.read(amt)
+        if self._number < self._head.blocks:
+            self._collect(memoryview(data))
+        return data
+
+    def _collect(self, data: memoryview) -> None:
+        while len(data):
+            missing = self._head.length_of(self._number) - len(self._begun)
+            if len(data) < missing:
+                self._begun += data
+                return
+            block = bytes(data[:missing]) if not self._begun else bytes(self._begun + data[:missing])
+            self._begun = bytearray()
+            self._keep(self._number, block)
+            self._number += 1
+            data = data[missing:]
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a writable buffer; returns the number of bytes, 0 at the end."""
+        with memoryview(buffer) as view, view.cast("B") as target:
+            data = self.read(len(target))
+            target[: len(data)] = data
+            return len(data)
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def close(self) -> None:
+        """Give the connection back, or drop it."""
+        self._body.close()
+        super().close()

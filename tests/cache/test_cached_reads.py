@@ -1,0 +1,485 @@
+"""What is answered from a cache, what is asked for, and what passes untouched."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from cached_world import BLOCK, LARGEST, TTL, World
+
+from foodco_storage.flows.outcomes import Unavailable
+from foodco_storage.flows.request import Request
+
+SMALL = b"1234567"
+LARGE = bytes(range(65, 65 + 26))
+"""Of four blocks, the last one short."""
+
+HUGE = bytes(LARGEST + 1)
+
+
+@pytest.fixture(params=["memory", "disk", "both"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    return World(None if request.param == "memory" else tmp_path, memory=None if request.param == "disk" else 1 << 20)
+
+
+def shown(answer: dict[str, Any]) -> dict[str, Any]:
+    body = answer.pop("Body", None)
+    metadata = answer.pop("ResponseMetadata")
+    headers = {name: value for name, value in metadata["HTTPHeaders"].items() if name != "x-amz-request-id"}
+    return answer | {"body": body and body.read(), "status": metadata["HTTPStatusCode"], "headers": headers}
+
+
+SPANS = ["bytes=0-0", "bytes=3-5", "bytes=2-", "bytes=-2", "bytes=-1000", "bytes=0-1000", "bytes=6-9", "bytes=8-15"]
+
+
+class TestSmall:
+    @pytest.mark.parametrize("span", [None, *SPANS[:6]])
+    def test_answered_as_the_store_does(self, world: World, span: str | None) -> None:
+        params = {} if span is None else {"Range": span}
+        world.put(SMALL, Metadata={"dish": "soup"}, ContentType="image/png", Tagging="a=1")
+        expected = shown(world.store.call(Request("GetObject", {"Bucket": "b", "Key": "k", **params})))
+        assert shown(world.call("GetObject", **params)) == expected
+        world.read()
+        before = len(world.store.requests)
+        assert shown(world.call("GetObject", **params)) == expected
+        assert shown(world.call("GetObject", **params)) == expected
+        assert len(world.store.requests) == before
+
+    def test_head_after_a_get(self, world: World) -> None:
+        world.put(SMALL, Metadata={"dish": "soup"})
+        expected = shown(world.store.call(Request("HeadObject", {"Bucket": "b", "Key": "k"})))
+        world.read()
+        before = len(world.store.requests)
+        assert shown(world.call("HeadObject")) == expected
+        assert len(world.store.requests) == before
+
+    def test_a_head_alone_keeps_nothing(self, world: World) -> None:
+        world.put(SMALL)
+        for _ in range(2):
+            world.call("HeadObject")
+        assert world.store.asked == ["HeadObject"] * 2
+
+    def test_the_caller_may_change_what_he_gets(self, world: World) -> None:
+        world.put(SMALL, Metadata={"dish": "soup"})
+        for _ in range(3):
+            answer = world.call("GetObject")
+            assert answer["Metadata"] == {"dish": "soup"}
+            answer["Metadata"].clear()
+            answer["ResponseMetadata"]["HTTPHeaders"].clear()
+            answer["ResponseMetadata"]["Storage"].clear()
+            assert answer["Body"].read() == SMALL
+
+    def test_the_body_behaves(self, world: World) -> None:
+        world.put(SMALL)
+        world.read()
+        body = world.call("GetObject")["Body"]
+        assert (body.read(3), body.read(), body.read(), body.read(1)) == (b"123", b"4567", b"", b"")
+        assert list(world.call("GetObject")["Body"].iter_chunks(3)) == [b"123", b"456", b"7"]
+        closed = world.call("GetObject")["Body"]
+        closed.read(1)
+        closed.close()
+        with world.call("GetObject")["Body"] as entered:
+            assert entered.read() == SMALL
+
+    def test_an_empty_object(self, world: World) -> None:
+        world.put(b"")
+        assert (world.read(), world.read()) == (b"", b"")
+        assert world.call("HeadObject")["ContentLength"] == 0
+        assert world.store.asked == ["GetObject"]
+
+    def test_a_body_that_breaks_is_asked_for_again(self, world: World) -> None:
+        world.put(SMALL)
+
+        def breaks(request: Request, answer: Any) -> None:
+            world.store.changed = lambda *_: None
+            answer["Body"].read(1)
+
+        world.store.changed = breaks
+        assert world.read() == SMALL
+        assert world.store.asked == ["GetObject"] * 2
+
+
+class TestLarge:
+    @pytest.mark.parametrize("first", SPANS)
+    @pytest.mark.parametrize("second", SPANS)
+    def test_parts(self, world: World, first: str, second: str) -> None:
+        world.put(LARGE, Metadata={"dish": "soup"})
+        for span in (first, second, first, second):
+            expected = shown(world.store.call(Request("GetObject", {"Bucket": "b", "Key": "k", "Range": span})))
+            assert shown(world.call("GetObject", Range=span)) == expected
+
+    def test_whole_blocks_are_asked_for_once(self, world: World) -> None:
+        world.put(LARGE)
+        assert world.read(Range="bytes=9-10") == LARGE[9:11]
+        assert world.read(Range="bytes=8-15") == LARGE[8:16]
+        assert world.read(Range="bytes=15-16") == LARGE[15:17]
+        assert world.read(Range="bytes=16-23") == LARGE[16:24]
+        assert world.read(Range="bytes=-2") == LARGE[-2:]
+        assert world.read(Range="bytes=24-") == LARGE[24:]
+        assert world.store.asked == [
+            "GetObject bytes=8-15",
+            "GetObject bytes=8-23",
+            "GetObject bytes=24-25",
+        ]
+
+    def test_the_end_of_an_object_of_unknown_size(self, world: World) -> None:
+        """As the footer of a parquet file."""
+        world.put(LARGE)
+        assert world.read(Range="bytes=-2") == LARGE[-2:]
+        assert world.read(Range="bytes=-1") == LARGE[-1:]
+        assert world.read(Range="bytes=24-25") == LARGE[24:]
+        assert world.store.asked == ["GetObject bytes=-8"]
+
+    def test_whole(self, world: World) -> None:
+        world.put(LARGE)
+        assert (world.read(), world.read(), world.read(Range="bytes=7-17")) == (LARGE, LARGE, LARGE[7:18])
+        assert world.store.asked == ["GetObject"]
+
+    def test_what_was_not_read_is_not_kept(self, world: World) -> None:
+        world.put(LARGE)
+        body = world.call("GetObject")["Body"]
+        assert body.read(BLOCK + 1) == LARGE[: BLOCK + 1]
+        body.close()
+        assert world.read(Range="bytes=0-7") == LARGE[:8]
+        assert world.store.asked == ["GetObject"]
+        assert world.read(Range="bytes=8-15") == LARGE[8:16]
+        assert world.store.asked == ["GetObject", "GetObject bytes=8-15"]
+
+    def test_blocks_of_two_objects_are_never_mixed(self, world: World) -> None:
+        world.put(LARGE)
+        world.read(Range="bytes=0-7")
+        other = LARGE[::-1]
+        world.put(other)
+        # Fresh still; but of the other object, a part is asked for.
+        assert world.read(Range="bytes=8-15") == other[8:16]
+        assert world.read() == other
+        assert world.read(Range="bytes=0-7") == other[:8]
+
+    def test_what_is_too_large_is_not_kept(self, world: World) -> None:
+        world.put(HUGE)
+        for _ in range(2):
+            assert world.read() == HUGE
+            assert world.read(Range=f"bytes=0-{LARGEST}") == HUGE
+        assert world.store.asked == ["GetObject", f"GetObject bytes=0-{LARGEST}"] * 2
+        for _ in range(2):
+            assert world.read(Range="bytes=0-1") == HUGE[:2]
+        assert world.store.asked[4:] == ["GetObject bytes=0-7"]
+
+    def test_a_part_that_there_is_not(self, world: World) -> None:
+        world.put(LARGE)
+        for _ in range(2):
+            with pytest.raises(ClientError) as caught:
+                world.read(Range="bytes=26-30")
+            assert caught.value.response["Error"]["Code"] == "InvalidRange"
+            assert world.read(Range="bytes=24-30") == LARGE[24:]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"IfNoneMatch": '"other"'},
+        {"IfModifiedSince": "2001-01-01"},
+        {"PartNumber": 1},
+        {"ResponseContentType": "text/html"},
+        {"ChecksumMode": "ENABLED"},
+        {"RequestPayer": "requester"},
+        {"ExpectedBucketOwner": "123456789012"},
+        {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32},
+        {"Range": "bytes=0-1,3-4"},
+        {"Range": "bytes=-0"},
+        {"Range": "bytes=5-4"},
+        {"Range": "items=0-1"},
+    ],
+)
+def test_what_passes_untouched(world: World, params: dict[str, Any]) -> None:
+    world.put(SMALL)
+    world.read()
+    world.store.requests.clear()
+    for _ in range(2):
+        try:
+            world.call("GetObject", **params)
+        except ClientError:
+            continue
+    assert [request.params for request in world.store.requests] == [{"Bucket": "b", "Key": "k", **params}] * 2
+
+
+def test_versions_pass_untouched(world: World) -> None:
+    world.put(SMALL)
+    world.read()
+    world.store.requests.clear()
+    world.call("GetObject", VersionId="null")
+    assert world.store.asked == ["GetObject"]
+
+
+def test_if_match(world: World) -> None:
+    etag = world.put(SMALL)
+    world.read()
+    for wanted in (etag, etag.strip('"')):
+        assert world.read(IfMatch=wanted) == SMALL
+        world.call("HeadObject", IfMatch=wanted)
+    assert world.store.asked == ["GetObject"]
+    for operation in ("GetObject", "HeadObject"):
+        with pytest.raises(ClientError) as caught:
+            world.call(operation, IfMatch='"other"')
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 412
+
+
+class TestFreshness:
+    def test_asked_again_when_too_old(self, world: World) -> None:
+        world.put(SMALL)
+        world.read()
+        world.clock.now += TTL - 1
+        assert world.read() == SMALL
+        assert world.store.asked == ["GetObject"]
+        world.clock.now += 1
+        assert world.read() == SMALL
+        assert world.store.requests[-1].params["IfNoneMatch"]
+        world.clock.now += TTL - 1
+        assert world.read() == SMALL
+        assert world.store.asked == ["GetObject"] * 2
+
+    @pytest.mark.parametrize("operation", ["GetObject", "HeadObject"])
+    def test_changed_since(self, world: World, operation: str) -> None:
+        world.put(SMALL)
+        world.read()
+        world.put(b"new")
+        world.clock.now += TTL
+        assert world.call(operation)["ContentLength"] == 3
+        assert world.read() == b"new"
+
+    def test_a_head_renews(self, world: World) -> None:
+        world.put(SMALL)
+        world.read()
+        world.clock.now += TTL
+        world.call("HeadObject")
+        assert world.read() == SMALL
+        assert world.store.asked == ["GetObject", "HeadObject"]
+
+    def test_deleted_since(self, world: World) -> None:
+        world.put(SMALL)
+        world.read()
+        world.store.buckets["b"].clear()
+        assert world.read() == SMALL
+        world.clock.now += TTL
+        for _ in range(2):
+            with pytest.raises(ClientError, match="NoSuchKey"):
+                world.read()
+
+    def test_a_part_changed_since(self, world: World) -> None:
+        world.put(LARGE)
+        world.read(Range="bytes=0-7")
+        world.put(LARGE[::-1])
+        world.clock.now += TTL
+        assert world.read(Range="bytes=2-3") == LARGE[::-1][2:4]
+
+    def test_shrunk_since(self, world: World) -> None:
+        world.put(LARGE)
+        world.read(Range="bytes=16-23")
+        world.put(SMALL)
+        world.clock.now += TTL
+        with pytest.raises(ClientError, match="InvalidRange"):
+            world.read(Range="bytes=16-23")
+        assert world.read(Range="bytes=1-2") == SMALL[1:3]
+
+    def test_the_clock_is_set_back(self, world: World) -> None:
+        world.put(SMALL)
+        world.read()
+        world.process = world.another()
+        world.clock.now -= 3600
+        world.read()
+        assert len(world.store.requests) == 2
+
+    def test_nobody_can_be_asked(self, tmp_path: Path) -> None:
+        def down(_: Request) -> None:
+            raise Unavailable("one", EndpointConnectionError(endpoint_url="http://one"))
+
+        strict, lenient = World(tmp_path), World(stale_if_error=True)
+        for world in (strict, lenient):
+            world.put(SMALL)
+            world.read()
+            world.store.before = down
+            world.clock.now += TTL
+        with pytest.raises(EndpointConnectionError):
+            strict.read()
+        for operation in ("GetObject", "HeadObject"):
+            answer = lenient.call(operation)
+            assert answer["ResponseMetadata"]["Storage"] == {"backend": "one", "cache": "memory", "stale": True}
+        with pytest.raises(EndpointConnectionError):
+            lenient.read(Key="another")
+        lenient.store.before = lambda _: None
+        assert "stale" not in lenient.call("GetObject")["ResponseMetadata"]["Storage"]
+
+
+WRITES: list[tuple[str, dict[str, Any]]] = [
+    ("PutObject", {"Body": b"new"}),
+    ("DeleteObject", {}),
+    ("DeleteObjects", {"Delete": {"Objects": [{"Key": "other"}, {"Key": "k"}]}}),
+    ("CopyObject", {"CopySource": {"Bucket": "b", "Key": "other"}}),
+    ("PutObjectTagging", {"Tagging": {"TagSet": [{"Key": "a", "Value": "1"}]}}),
+    ("DeleteObjectTagging", {}),
+]
+
+
+class TestWrites:
+    @pytest.mark.parametrize(("operation", "params"), WRITES)
+    def test_forget(self, world: World, operation: str, params: dict[str, Any]) -> None:
+        world.put(b"other", "other")
+        world.put(SMALL, Tagging="t=1")
+        world.read()
+        another = world.another() if world.directory else world.process
+        another.read()
+        assert another.level() is not None
+        asked = len(world.store.requests)
+        if operation == "DeleteObjects":
+            world.process._driver.run(_only(world, operation, params))
+        else:
+            world.call(operation, **params)
+        left = world.store.buckets["b"].get("k")
+        for process in (world.process, another):
+            if left is None:
+                with pytest.raises(ClientError, match="NoSuchKey"):
+                    process.read()
+            else:
+                answer = process.call("GetObject")
+                assert answer["Body"].read() == left.data
+                assert answer.get("TagCount", 0) == len(left.tags)
+        assert len(world.store.requests) > asked + 1
+
+    def test_a_write_that_fails_forgets_too(self, world: World) -> None:
+        world.put(SMALL)
+        world.read()
+
+        def lost(request: Request, _: Any) -> None:
+            if request.operation == "PutObject":
+                raise Unavailable("one", EndpointConnectionError(endpoint_url="http://one"))
+
+        world.store.changed = lost
+        with pytest.raises(EndpointConnectionError):
+            world.call("PutObject", Body=b"new")
+        assert world.read() == b"new"
+
+    def test_a_read_that_began_before_is_not_kept(self, world: World) -> None:
+        world.put(SMALL)
+
+        def overtaken(request: Request, _: Any) -> None:
+            world.store.changed = lambda *_: None
+            world.call("PutObject", Body=b"new")
+
+        world.store.changed = overtaken
+        assert world.read() == SMALL
+        assert world.read() == b"new"
+
+    def test_a_read_of_another_process_that_began_before_is_not_kept(self, tmp_path: Path) -> None:
+        world = World(tmp_path)
+        world.put(SMALL)
+        another = world.another()
+
+        def overtaken(request: Request, _: Any) -> None:
+            world.store.changed = lambda *_: None
+            world.call("PutObject", Body=b"new")
+
+        world.store.changed = overtaken
+        assert another.read() == SMALL
+        assert another.read() == b"new"
+
+    def test_a_large_body_that_is_still_read(self, world: World) -> None:
+        world.put(LARGE)
+        body = world.call("GetObject")["Body"]
+        first = body.read(BLOCK)
+        world.call("PutObject", Body=LARGE[::-1])
+        assert first + body.read() == LARGE
+        assert world.read() == LARGE[::-1]
+
+
+def _only(world: World, operation: str, params: dict[str, Any]) -> Any:
+    from foodco_storage.flows.place import Place  # noqa: PLC0415
+    from foodco_storage.layers.order import flow_through  # noqa: PLC0415
+
+    flow = flow_through(world.process._layers, operation, Place("one"))
+    assert flow is not None
+    return flow(Request(operation, {"Bucket": "b", **params}))
+
+
+class TestMissing:
+    def test_is_not_remembered_by_default(self, world: World) -> None:
+        for _ in range(2):
+            with pytest.raises(ClientError, match="NoSuchKey"):
+                world.read()
+        assert len(world.store.requests) == 2
+
+    def test_for_a_while(self) -> None:
+        world = World(missing=5.0)
+        for operation, code in (("GetObject", "NoSuchKey"), ("HeadObject", "404")):
+            for _ in range(2):
+                with pytest.raises(ClientError) as caught:
+                    world.call(operation)
+                assert caught.value.response["Error"]["Code"] == code
+        assert world.store.asked == ["GetObject", "HeadObject"]
+        assert caught.value.response["ResponseMetadata"]["Storage"]["cache"] == "memory"
+        world.put(SMALL)
+        world.clock.now += 5
+        assert world.read() == SMALL
+
+    def test_until_it_is_written(self) -> None:
+        world = World(missing=5.0)
+        with pytest.raises(ClientError):
+            world.read()
+        world.call("PutObject", Body=SMALL)
+        assert world.read() == SMALL
+
+
+class TestSingleFlight:
+    @pytest.mark.parametrize("params", [{}, {"Range": "bytes=1-2"}])
+    def test_of_many_one_asks(self, world: World, params: dict[str, Any]) -> None:
+        world.put(SMALL)
+        asked, go_on = threading.Event(), threading.Event()
+
+        def waits(_: Request) -> None:
+            asked.set()
+            assert go_on.wait(10)
+
+        world.store.before = waits
+        with ThreadPoolExecutor(8) as pool:
+            reads = [pool.submit(world.read, **params) for _ in range(8)]
+            assert asked.wait(10)
+            go_on.set()
+            assert {read.result() for read in reads} == {SMALL if not params else SMALL[1:3]}
+        assert len(world.store.requests) == 1
+
+    def test_others_are_not_held_up(self, world: World) -> None:
+        world.put(SMALL)
+        world.put(b"hit", "hit")
+        world.put(b"miss", "miss")
+        world.read(Key="hit")
+        asked, go_on = threading.Event(), threading.Event()
+
+        def waits(request: Request) -> None:
+            if request.params["Key"] == "k":
+                asked.set()
+                assert go_on.wait(10)
+
+        world.store.before = waits
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(world.read)
+            assert asked.wait(10)
+            assert (world.read(Key="hit"), world.read(Key="miss")) == (b"hit", b"miss")
+            go_on.set()
+            assert slow.result() == SMALL
+
+    def test_who_leads_fails(self, world: World) -> None:
+        world.put(SMALL)
+        first = threading.Lock()
+
+        def fails_once(_: Request) -> None:
+            if first.acquire(blocking=False):
+                raise Unavailable("one", EndpointConnectionError(endpoint_url="http://one"))
+
+        world.store.before = fails_once
+        with ThreadPoolExecutor(4) as pool:
+            reads = [pool.submit(world.read) for _ in range(4)]
+            results = [read.exception() or read.result() for read in reads]
+        assert sum(result == SMALL for result in results) == 3

@@ -1,0 +1,399 @@
+"""Files, counts, locks and permissions under a cache."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cached_world import on_disk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foodco_storage.cache import entry_file
+from foodco_storage.cache.disk import Disk
+from foodco_storage.cache.flights import Flights
+from foodco_storage.cache.generations import SLOTS, Generations, slot_of
+from foodco_storage.cache.memory import HEAD, Memory, item, weight
+from foodco_storage.cache.opening import open_cache, private
+from foodco_storage.cache.usage import BEGIN, Usage, write_whole
+from foodco_storage.config import Cache
+from foodco_storage.config.byte_size import ByteSize
+from foodco_storage.errors import CacheError
+from foodco_storage.flows.cached import Head
+
+
+def head(key: str = "k", size: int = 4, etag: str = '"e"') -> Head:
+    return Head("b", key, etag, size, 8, 1, {"ContentLength": size, "Metadata": {"dish": "soup"}})
+
+
+class TestEntryFile:
+    @settings(max_examples=60)
+    @given(
+        text=st.binary(max_size=300),
+        data=st.binary(max_size=300),
+        position=st.integers(0, 10_000),
+        bit=st.integers(0, 7),
+    )
+    def test_a_bit_that_flips_is_seen(
+        self, tmp_path_factory: pytest.TempPathFactory, text: bytes, data: bytes, position: int, bit: int
+    ) -> None:
+        path = tmp_path_factory.mktemp("entry") / "file"
+        whole = bytearray(entry_file.header(text, data, 12.5) + data)
+        path.write_bytes(whole)
+        found = entry_file.read(str(path), 1000)
+        assert found is not None
+        assert found[:3] == (text, data, 12.5)
+        whole[position % len(whole)] ^= 1 << bit
+        path.write_bytes(whole)
+        found = entry_file.read(str(path), 1000)
+        # The date alone may be damaged: it is long ago then, and nothing is believed to be fresh.
+        assert found is None or found[:3] == (text, data, entry_file.LONG_AGO)
+
+    @pytest.mark.parametrize("size", [0, 1, 47, 48, 100, 200_000])
+    def test_cut_short_or_too_long(self, tmp_path: Path, size: int) -> None:
+        path = tmp_path / "file"
+        data = bytes(150_000)
+        path.write_bytes((entry_file.header(b"text", data, 1.0) + data + bytes(100_000))[:size])
+        assert entry_file.read(str(path), 1_000_000) is None
+
+    @pytest.mark.parametrize("size", [10, 200_000])
+    def test_more_than_is_allowed_is_not_read(self, tmp_path: Path, size: int) -> None:
+        path = tmp_path / "file"
+        data = bytes(size)
+        path.write_bytes(entry_file.header(b"text", data, 1.0) + data)
+        assert entry_file.read(str(path), size) is not None
+        os.truncate(path, 10 * 1024**4)
+        assert entry_file.read(str(path), size) is None
+
+    def test_renewed(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(entry_file.header(b"text", b"data", 1.0) + b"data")
+        assert entry_file.renew(str(path), b"text", 2.0)
+        assert not entry_file.renew(str(path), b"tex!", 3.0)
+        found = entry_file.read(str(path), 1000)
+        assert found is not None
+        assert found.asked_at == 2.0
+
+    def test_links_are_not_followed(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(entry_file.header(b"text", b"data", 1.0) + b"data")
+        (tmp_path / "link").symlink_to(tmp_path / "file")
+        with pytest.raises(OSError, match="link"):
+            entry_file.read(str(tmp_path / "link"), 1000)
+
+
+class TestGenerations:
+    def test_shared(self, tmp_path: Path) -> None:
+        one, other = Generations(tmp_path / "g"), Generations(tmp_path / "g")
+        slot = slot_of("b", "k")
+        before = one.of(slot)
+        assert other.of(slot) == before
+        other.change(slot)
+        assert one.of(slot) == other.of(slot) != before
+        assert (tmp_path / "g").stat().st_mode & 0o777 == 0o600
+        assert [path.name for path in tmp_path.iterdir()] == ["g"]
+
+    def test_a_lost_file_begins_with_other_numbers(self, tmp_path: Path) -> None:
+        before = Generations(tmp_path / "g").of(0)
+        (tmp_path / "g").unlink()
+        assert Generations(tmp_path / "g").of(0) != before
+
+    def test_a_file_of_another_size(self, tmp_path: Path) -> None:
+        (tmp_path / "g").write_bytes(b"short")
+        with pytest.raises(OSError, match="remove it"):
+            Generations(tmp_path / "g")
+
+    def test_all(self) -> None:
+        one = Generations()
+        before = [one.of(slot) for slot in range(0, SLOTS, 1000)]
+        one.change_all()
+        assert not set(before) & {one.of(slot) for slot in range(0, SLOTS, 1000)}
+
+
+class TestMemory:
+    def test_the_least_recently_used_goes(self) -> None:
+        one = item(head("a"), b"1234", 0.0)
+        memory = Memory(3 * one.bytes)
+        for key in "abc":
+            memory.put(("b", key, HEAD), item(head(key), b"1234", 0.0))
+        assert memory.get(("b", "a", HEAD)) is not None
+        memory.put(("b", "d", HEAD), item(head("d"), b"1234", 0.0))
+        assert [key for key in "abcd" if memory.get(("b", key, HEAD)) is not None] == ["a", "c", "d"]
+        assert memory.evictions == 1
+        assert memory.bytes <= 3 * one.bytes
+
+    def test_what_is_larger_than_all_of_it_drives_nothing_out(self) -> None:
+        memory = Memory(10_000)
+        memory.put(("b", "a", HEAD), item(head("a"), b"1234", 0.0))
+        memory.put(("b", "large", HEAD), item(head("large"), bytes(20_000), 0.0))
+        assert memory.get(("b", "a", HEAD)) is not None
+        assert memory.get(("b", "large", HEAD)) is None
+
+    def test_weighed_with_all_that_it_holds(self) -> None:
+        assert item(head(), bytes(1000), 0.0).bytes > 1000 + weight(head().response)
+        assert weight({"a": ["x" * 1000]}) > 1000
+
+
+def stored(usage: Usage, directory: Path, name: str, size: int) -> bool:
+    path = str(directory / "data" / name[:2] / name)
+    temporary = write_whole(path, [bytes(size)])
+    if usage.store(temporary, size, path):
+        return True
+    Path(temporary).unlink()
+    return False
+
+
+@pytest.fixture
+def usage(tmp_path: Path) -> Usage:
+    (tmp_path / "data").mkdir()
+    usage = Usage(tmp_path, 1000)
+    usage.sweep()
+    return usage
+
+
+class TestUsage:
+    def test_counts_what_is_there(self, usage: Usage, tmp_path: Path) -> None:
+        for name, size in (("aa1", 100), ("aa2", 50), ("bb1", 25), ("aa1", 10)):
+            assert stored(usage, tmp_path, name, size)
+        assert usage.bytes == sum(on_disk(tmp_path).values()) == 85
+        assert Usage(tmp_path, 1000).bytes == 85
+        assert usage.remove(str(tmp_path / "data/aa/aa2"), str(tmp_path / "data/aa/none")) == 1
+        assert usage.bytes == 35
+        assert usage.clear() == 2
+        assert usage.bytes == 0
+
+    def test_never_more_than_it_may(self, usage: Usage, tmp_path: Path) -> None:
+        names = [f"{number:02}x" for number in range(40)]
+        for name in names:
+            stored(usage, tmp_path, name, 90)
+            assert sum(on_disk(tmp_path).values()) <= 1000
+        assert not stored(usage, tmp_path, "huge", 1001)
+
+    def test_room_is_made_by_what_was_not_used_for_longest(self, usage: Usage, tmp_path: Path) -> None:
+        for number in range(9):
+            assert stored(usage, tmp_path, f"{number}{number}x", 100)
+            os.utime(tmp_path / "data" / f"{number}{number}" / f"{number}{number}x", (100 + number, 100 + number))
+        os.utime(tmp_path / "data/00/00x", (999, 999))
+        assert stored(usage, tmp_path, "last", 80)
+        usage._sweeping.acquire()
+        usage._sweeping.release()
+        left = on_disk(tmp_path)
+        assert sum(left.values()) <= BEGIN * 1000
+        assert {"00x", "88x", "last"} <= left.keys()
+        assert "11x" not in left
+
+    def test_what_a_crash_left(self, usage: Usage, tmp_path: Path) -> None:
+        assert stored(usage, tmp_path, "aa1", 100)
+        (tmp_path / "data/aa/.abandoned").write_bytes(b"x")
+        os.utime(tmp_path / "data/aa/.abandoned", (1, 1))
+        (tmp_path / "data/aa/.written now").write_bytes(b"x")
+        usage._add(500)
+        usage.sweep()
+        assert usage.bytes == 100
+        assert on_disk(tmp_path) == {"aa1": 100, ".written now": 1}
+
+    def test_a_lost_count_is_made_again(self, usage: Usage, tmp_path: Path) -> None:
+        assert stored(usage, tmp_path, "aa1", 100)
+        (tmp_path / "usage").unlink()
+        again = Usage(tmp_path, 1000)
+        assert again.bytes is None
+        assert not stored(again, tmp_path, "aa2", 1)
+        again._sweeping.acquire()
+        again._sweeping.release()
+        assert again.bytes == 100
+
+    def test_many_at_once(self, usage: Usage, tmp_path: Path) -> None:
+        others = [usage, Usage(tmp_path, 1000)]
+
+        def work(number: int) -> None:
+            for turn in range(30):
+                stored(others[number % 2], tmp_path, f"{(number * turn) % 17:02}x", 20 + turn)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with usage._sweeping:
+            assert usage.bytes is not None
+            assert sum(on_disk(tmp_path).values()) <= usage.bytes <= 1000
+
+
+class TestFlights:
+    def test_who_waits_goes_on_when_the_other_ends(self) -> None:
+        flights, order = Flights(), []
+        inside, go_on = threading.Event(), threading.Event()
+
+        def lead() -> None:
+            with flights.alone("a", 1):
+                inside.set()
+                go_on.wait(10)
+                order.append("leader")
+
+        thread = threading.Thread(target=lead)
+        thread.start()
+        assert inside.wait(10)
+        with flights.alone("b", 1):
+            order.append("another")
+        go_on.set()
+        with flights.alone("a", 1):
+            order.append("follower")
+        thread.join()
+        assert order == ["another", "leader", "follower"]
+
+    def test_nobody_waits_for_long(self) -> None:
+        flights = Flights(wait_seconds=0.05)
+        with flights.alone("a", 1):
+            start = time.monotonic()
+            thread = threading.Thread(target=lambda: flights.alone("a", 1).__enter__())
+            thread.start()
+            thread.join(10)
+            assert not thread.is_alive()
+            assert time.monotonic() - start < 5
+
+    @pytest.mark.parametrize("how", ["ends", "dies"])
+    def test_of_another_process(self, tmp_path: Path, how: str) -> None:
+        flights = Flights(tmp_path / "flights", wait_seconds=30.0)
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            # The kernel drops the lock of a process however it ends.
+            try:
+                with Flights(tmp_path / "flights").alone("a", 7):
+                    os.write(write, b"x")
+                    time.sleep(0.2)
+                    if how == "dies":
+                        os._exit(9)
+            finally:
+                os._exit(0)
+        os.read(read, 1)
+        start = time.monotonic()
+        with flights.alone("a", 8):
+            assert time.monotonic() - start < 0.15
+        with flights.alone("a", 7):
+            assert time.monotonic() - start < 20
+        os.waitpid(child, 0)
+        os.close(read)
+        os.close(write)
+
+    def test_a_failure_lets_others_in(self) -> None:
+        flights = Flights()
+        with pytest.raises(RuntimeError), flights.alone("a", 1):
+            raise RuntimeError
+        with flights.alone("a", 1):
+            pass
+        assert flights._under_way == {}
+
+
+def open_with(directory: Path | None, **options: Any) -> Any:
+    sizes = {name: ByteSize(value) if name.endswith("bytes") else value for name, value in options.items()}
+    return open_cache("images", Cache(**sizes), directory)
+
+
+class TestOpening:
+    def test_modes(self, tmp_path: Path) -> None:
+        os.umask(old := os.umask(0))
+        cache = open_with(tmp_path / "top" / "scope", disk_max_bytes=10_000)
+        cache.keep(head(), {0: b"1234"}, time.time())
+        assert old is not None
+        for path in [tmp_path / "top", *(tmp_path / "top").rglob("*")]:
+            assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+    def test_levels(self, tmp_path: Path) -> None:
+        both = open_with(tmp_path / "top" / "a", disk_max_bytes=1000, memory_max_bytes=1000)
+        assert both.memory is not None
+        assert both.disk is not None
+        one = open_with(None, memory_max_bytes=1000)
+        assert (one.memory is not None, one.disk) == (True, None)
+        other = open_with(tmp_path / "top" / "b", disk_max_bytes=1000)
+        assert (other.memory, other.disk is not None) == (None, True)
+
+    def test_others_may_write_it(self, tmp_path: Path) -> None:
+        (tmp_path / "top").mkdir()
+        (tmp_path / "top").chmod(0o770)
+        with pytest.raises(CacheError, match="chmod go-w"):
+            open_with(tmp_path / "top" / "scope", disk_max_bytes=1000)
+
+    def test_a_link(self, tmp_path: Path) -> None:
+        (tmp_path / "real").mkdir(mode=0o700)
+        (tmp_path / "link").symlink_to(tmp_path / "real")
+        with pytest.raises(CacheError, match="a link"):
+            private(tmp_path / "link")
+
+    def test_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(CacheError, match="a file"):
+            private(tmp_path / "file")
+
+    def test_another_users(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        with pytest.raises(CacheError, match="user 12345"):
+            private(tmp_path)
+
+    def test_a_disk_that_fails_leaves_the_rest(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        (tmp_path / "top" / "scope").mkdir(parents=True, mode=0o700)
+        (tmp_path / "top").chmod(0o700)
+        (tmp_path / "top" / "scope" / "generations").write_bytes(b"short")
+        cache = open_with(tmp_path / "top" / "scope", disk_max_bytes=1000, memory_max_bytes=1000)
+        assert cache.disk is None
+        assert "nothing is cached on disk" in caplog.text
+
+
+class TestDisk:
+    def test_a_full_disk_is_told_once_and_left_alone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        disk = Disk(tmp_path, 10_000, 8)
+        tries = []
+
+        def full(*_: Any) -> int:
+            tries.append(1)
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "writev", full)
+        for _ in range(3):
+            disk.put_head(head(), b"1234", 1.0)
+        assert len(tries) == 1
+        assert caplog.text.count("No space left") == 1
+        monkeypatch.undo()
+        disk._rests_until = 0.0
+        disk.put_head(head(), b"1234", 1.0)
+        found = disk.head("b", "k")
+        assert found is not None
+        assert found[1] == b"1234"
+        assert [name for name in on_disk(tmp_path) if name.startswith(".")] == []
+
+    def test_what_is_no_entry_is_taken_away(self, tmp_path: Path) -> None:
+        disk = Disk(tmp_path, 10_000, 8)
+        disk.put_head(head(), b"1234", 1.0)
+        (path,) = (path for path in (tmp_path / "data").rglob("*") if path.is_file())
+        path.write_bytes(b"nonsense" * 20)
+        assert disk.head("b", "k") is None
+        assert not path.exists()
+
+    def test_odd_keys_are_never_paths(self, tmp_path: Path) -> None:
+        disk = Disk(tmp_path, 100_000, 8)
+        keys = ["../../etc/passwd", "/", "a\0b", "é" * 400, "k\n1"]
+        for key in keys:
+            disk.put_head(head(key), b"1234", 1.0)
+        for key in keys:
+            found = disk.head("b", key)
+            assert found is not None
+            assert found[0].key == key
+        assert all(len(name) == 32 for name in on_disk(tmp_path))
+
+    def test_what_can_not_be_written_down_is_not_kept(self, tmp_path: Path) -> None:
+        disk = Disk(tmp_path, 100_000, 8)
+        disk.put_head(head("\ud800"), b"1234", 1.0)
+        assert on_disk(tmp_path) == {}
+
+    def test_a_block_of_another_object_is_not_taken(self, tmp_path: Path) -> None:
+        disk = Disk(tmp_path, 100_000, 8)
+        disk.put_block(head(size=20), 1, b"12345678")
+        assert disk.block(head(size=20), 1) == b"12345678"
+        assert disk.block(head(size=20, etag='"other"'), 1) is None
+        assert disk.block(head(size=20), 0) is None
+        assert disk.block(head(size=12), 1) is None
