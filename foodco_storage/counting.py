@@ -1,15 +1,17 @@
-"""Counts of what the library does beside answering: promotes, mirrored writes, tombstones, degraded reads, failures.
+"""Counts of what the library does: promotes, mirrored writes, tombstones, degraded reads, cache hits, failures.
 
-One set of counters for the process; they only grow. `foodco_storage.counters()` reads them.
+One set of counters for the process; they only grow, but for bytes that are held now. `foodco_storage.counters()` reads them.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from os import register_at_fork
 
 _counts: Counter[tuple[str, str]] = Counter()
+_watched: list[tuple[str, str, Callable[[], int]]] = []
 # Reentrant: a body that is dropped counts too, wherever the garbage collector happens to run.
 _lock = threading.RLock()
 
@@ -20,23 +22,41 @@ def add(name: str, route: str, amount: int = 1) -> None:
         _counts[route, name] += amount
 
 
+def watch(name: str, route: str, read: Callable[[], int]) -> None:
+    """Have something told among the counters that is counted elsewhere.
+
+    Args:
+        name: of the counter; of several of one name the sum is told.
+        route: the route's name.
+        read: tells it as it is now.
+    """
+    with _lock:
+        _watched.append((name, route, read))
+
+
 def counters() -> dict[str, dict[str, int]]:
     """What was counted in this process so far.
 
     Returns:
         For each route's name, the counters that are not zero by their names: `promotes`, `promoted_bytes`,
         `promotes_overtaken`, `promotes_dropped`, `promotes_too_large`, `promotes_stopped`, `promote_failures`, `mirrored`,
-        `mirror_failures`, `tombstones`, `degraded_reads`, `presigned_writes`, `cache_hits`, `cache_hit_bytes`,
-        `cache_misses`, `cache_revalidated`, `cache_stale`.
+        `mirror_failures`, `tombstones`, `degraded_reads`, `presigned_writes`; of a cache `cache_memory_hits`,
+        `cache_disk_hits`, `cache_misses`, `cache_revalidated`, `cache_stale`, `cache_saved_requests`, `cache_saved_bytes`,
+        `cache_memory_evictions`, `cache_disk_evictions`, and as they are now `cache_memory_bytes` and `cache_disk_bytes`.
 
     Example:
         foodco_storage.counters()["images"]["promotes"]
     """
     read: dict[str, dict[str, int]] = {}
     with _lock:
-        for (route, name), count in _counts.items():
-            if count:
-                read.setdefault(route, {})[name] = count
+        counts = _counts.copy()
+        watched = list(_watched)
+    # Not under the lock: reading them takes others.
+    for name, route, now in watched:
+        counts[route, name] += now()
+    for (route, name), count in counts.items():
+        if count:
+            read.setdefault(route, {})[name] = count
     return read
 
 

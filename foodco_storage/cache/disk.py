@@ -1,5 +1,7 @@
 """The level on disk: one file for each object, or for each block of a large one, shared by the processes of a host.
 
+A scope says who sees a file: which stores were asked, as whom.
+
 A file is written under another name and then renamed, so it is there whole or not at all; what a crash leaves is swept up.
 Names of files are digests: a key never becomes a path. Reading takes no lock; what is read is believed by its checksum alone.
 """
@@ -13,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +23,7 @@ import msgspec
 from dateutil.tz import tzutc
 
 from foodco_storage.cache import entry_file
-from foodco_storage.cache.usage import Usage, write_whole
+from foodco_storage.cache.usage import UNIT, Usage, write_whole
 from foodco_storage.flows.cached import Head
 
 logger = logging.getLogger("foodco_storage")
@@ -31,8 +34,9 @@ REST_SECONDS: Final = 60.0
 USED_SECONDS: Final = 60.0
 """How exactly a file remembers when it was last used."""
 
-
 _DECODED: Final = 500
+_PATHS: Final = 4000
+"""Of what is read often."""
 
 
 class BlockOf(msgspec.Struct, frozen=True):
@@ -41,6 +45,7 @@ class BlockOf(msgspec.Struct, frozen=True):
     bucket: str
     key: str
     etag: str
+    generation: int
     block: int
     block_bytes: int
 
@@ -58,6 +63,7 @@ class Disk:
         directory: of ours alone.
         max_bytes: of all files together.
         max_data_bytes: of one file's data.
+        unit: a file takes a multiple of that.
         clock: seconds since 1970.
 
     Raises:
@@ -65,73 +71,72 @@ class Disk:
     """
 
     def __init__(
-        self, directory: Path, max_bytes: int, max_data_bytes: int, clock: Callable[[], float] = time.time
+        self,
+        directory: Path,
+        max_bytes: int,
+        max_data_bytes: int,
+        *,
+        unit: int = UNIT,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._data = str(directory / "data")
-        Path(self._data).mkdir(mode=0o700, exist_ok=True)
+        self._path: Callable[..., str] = lru_cache(_PATHS)(partial(_path, str(directory / "data")))
         self._max_data_bytes = max_data_bytes
         self._clock = clock
-        self.usage = Usage(directory, max_bytes)
-        if self.usage.bytes is None:
-            self.usage.sweep()
+        self.usage = Usage(directory, max_bytes, unit)
+        # When this process has last told the file system that it used a file.
+        self._used: dict[str, float] = {}
         self._rests_until = 0.0
         self._has_warned = False
         # Of what is read often: making it out of bytes takes as long as reading the file.
-        self._decoded: dict[bytes, Head] = {}
+        self._decoded: dict[str, tuple[bytes, Head]] = {}
 
-    def head(self, bucket: str, key: str) -> tuple[Head, bytes, float] | None:
+    def head(self, scope: str, bucket: str, key: str) -> tuple[Head, bytes, float] | None:
         """An object's head, its only block where it has one, and when it was asked for."""
-        found = self._read(self._path(bucket, key))
+        path = self._path(scope, bucket, key)
+        found = self._read(path)
         if found is None:
             return None
-        head = self._decoded.get(found.text)
-        if head is None:
+        text, data, asked_at = found
+        known = self._decoded.get(path)
+        if known is not None and known[0] == text:
+            head = known[1]
+        else:
             try:
-                head = _heads.decode(found.text)
+                head = _heads.decode(text)
             except (msgspec.DecodeError, ValueError):
                 return None
             _restore_dates(head.response)
             if len(self._decoded) >= _DECODED:
                 self._decoded.clear()
-            self._decoded[found.text] = head
+            self._decoded[path] = text, head
         if head.bucket != bucket or head.key != key:
             return None
-        return head, found.data, found.asked_at
+        return head, data, asked_at
 
-    def block(self, head: Head, block: int) -> bytes | None:
+    def block(self, scope: str, head: Head, block: int) -> bytes | None:
         """One block of an object of several."""
-        found = self._read(self._path(head.bucket, head.key, head.etag, block))
-        if found is None or found.text != _encoder.encode(_block_of(head, block)):
+        found = self._read(self._path(scope, head.bucket, head.key, head.etag, block))
+        if found is None or found[0] != _encoder.encode(_block_of(head, block)):
             return None
-        return found.data if len(found.data) == head.length_of(block) else None
+        return found[1] if len(found[1]) == head.length_of(block) else None
 
-    def put_head(self, head: Head, data: bytes, asked_at: float) -> None:
+    def put_head(self, scope: str, head: Head, data: bytes, asked_at: float) -> None:
         """Keep a head, with its only block where it has one."""
-        self._write(self._path(head.bucket, head.key), head, data, asked_at)
+        self._write(self._path(scope, head.bucket, head.key), head, data, asked_at)
 
-    def put_block(self, head: Head, block: int, data: bytes) -> None:
+    def put_block(self, scope: str, head: Head, block: int, data: bytes) -> None:
         """Keep one block of an object of several."""
-        path = self._path(head.bucket, head.key, head.etag, block)
+        path = self._path(scope, head.bucket, head.key, head.etag, block)
         self._write(path, _block_of(head, block), data, entry_file.LONG_AGO)
 
-    def renew(self, head: Head, asked_at: float) -> None:
+    def renew(self, scope: str, head: Head, asked_at: float) -> None:
         """The object was found unchanged."""
         try:
-            entry_file.renew(self._path(head.bucket, head.key), _encoder.encode(head), asked_at)
+            entry_file.renew(self._path(scope, head.bucket, head.key), _encoder.encode(head), asked_at)
         except FileNotFoundError:
             return
         except OSError as error:
             self._rest(error)
-
-    def drop(self, bucket: str, key: str) -> None:
-        """Forget an object: its head, without which its blocks are not found."""
-        with suppress(OSError):
-            self.usage.remove(self._path(bucket, key))
-
-    def _path(self, bucket: str, key: str, etag: str = "", block: int = -1) -> str:
-        name = f"{bucket}/{key}" if block < 0 else f"{bucket}/{key}\n{etag}\n{block}"
-        digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        return f"{self._data}/{digest[:2]}/{digest}"
 
     def _read(self, path: str) -> entry_file.EntryFile | None:
         try:
@@ -144,10 +149,16 @@ class Disk:
                 self.usage.remove(path)
             return None
         now = self._clock()
-        if abs(now - found.used_at) > USED_SECONDS:
-            with suppress(OSError):
-                os.utime(path, (now, now))
+        if abs(now - self._used.get(path, 0.0)) > USED_SECONDS:
+            self._touch(path, now)
         return found
+
+    def _touch(self, path: str, now: float) -> None:
+        if len(self._used) >= _PATHS:
+            self._used.clear()
+        self._used[path] = now
+        with suppress(OSError):
+            os.utime(path, (now, now))
 
     def _write(self, path: str, description: Any, data: bytes, asked_at: float) -> None:
         if self._rests_until and time.monotonic() < self._rests_until:
@@ -186,8 +197,15 @@ class Disk:
         self.usage.after_fork()
 
 
+def _path(folder: str, scope: str, bucket: str, key: str, etag: str = "", block: int = -1) -> str:
+    # In this order no two things have one name: neither a number nor an ETag holds a line's end.
+    name = f"{block}\n{etag}\n{scope}/{bucket}/{key}"
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{folder}/{digest[:2]}/{digest}"
+
+
 def _block_of(head: Head, block: int) -> BlockOf:
-    return BlockOf(head.bucket, head.key, head.etag, block, head.block_bytes)
+    return BlockOf(head.bucket, head.key, head.etag, head.generation, block, head.block_bytes)
 
 
 def _restore_dates(response: dict[str, Any]) -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,9 @@ class Flights:
         wait_seconds: for others, at most.
         clock: seconds that only grow.
         sleep: waits for so many seconds.
+
+    Raises:
+        OSError: the file can't be made or used.
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class Flights:
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._under_way: dict[Hashable, threading.Event] = {}
+        self._under_way: dict[str, threading.Event] = {}
         # Opened once, and never closed while the process lives: closing any descriptor of a file drops all of a process's
         # locks on it.
         self._file = (
@@ -52,12 +56,11 @@ class Flights:
         )
 
     @contextmanager
-    def alone(self, name: Hashable, slot: int) -> Iterator[None]:
+    def alone(self, name: str) -> Iterator[None]:
         """Lead, or wait until another that leads has ended: then what it brought may be in the cache.
 
         Args:
-            name: what is asked for.
-            slot: a number of it that is the same in all processes.
+            name: what is asked for, the same in every process.
         """
         until = self._clock() + self._wait_seconds
         with self._lock:
@@ -69,25 +72,26 @@ class Flights:
             yield
             return
         try:
-            held = self._hold(slot, until)
+            position = _position(name)
+            held = self._hold(position, until)
             try:
                 yield
             finally:
                 if held and self._file is not None:
-                    fcntl.lockf(self._file, fcntl.LOCK_UN, 1, slot)
+                    fcntl.lockf(self._file, fcntl.LOCK_UN, 1, position)
         finally:
             with self._lock:
                 self._under_way.pop(name, None)
             own.set()
 
-    def _hold(self, slot: int, until: float) -> bool:
+    def _hold(self, position: int, until: float) -> bool:
         """Wait for other processes; whether this one leads now."""
         if self._file is None:
             return False
         pause = _FIRST_LOOK_SECONDS
         while True:
             try:
-                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, slot)
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, position)
             except OSError as error:
                 if error.errno not in {errno.EACCES, errno.EAGAIN}:
                     # A file system without locks: each process asks for itself.
@@ -103,3 +107,9 @@ class Flights:
         """In a forked child: the parent's threads lead nothing here, and its locks are not inherited."""
         self._lock = threading.Lock()
         self._under_way = {}
+
+
+def _position(name: str) -> int:
+    """The byte to lock, far beyond the end of the file: so many that no two names meet."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=7).digest()
+    return int.from_bytes(digest, "little")

@@ -1,7 +1,8 @@
-"""The directories of a host's caches, one for each route and scope of credentials: for operators."""
+"""The directories of a host's caches, one for each route: for operators."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from foodco_storage.cache import entry_file
-from foodco_storage.cache.generations import Generations
 from foodco_storage.cache.usage import Usage
 
 ABOUT: Final = "about.json"
@@ -21,7 +21,7 @@ class Contents:
     """What lies in a directory.
 
     Args:
-        route: the route's name when it was made; empty where that is not known.
+        route: the route's name; empty where that is not known.
         directory: where.
         files: objects and blocks.
         bytes: of all of them.
@@ -35,16 +35,29 @@ class Contents:
     oldest_use: float | None
 
 
+def folder_of(directory: Path, route: str) -> Path:
+    """Where a route keeps what it keeps, whatever its name."""
+    return directory / hashlib.blake2b(route.encode(), digest_size=12).hexdigest()
+
+
 def name(directory: Path, route: str) -> None:
     """Write down whose a directory is, unless that is known.
 
     Raises:
         OSError: it can't be written.
     """
-    about = directory / ABOUT
-    if not about.exists():
+    if _route_of(directory) != route:
+        about = directory / ABOUT
         about.touch(mode=0o600)
         about.write_text(json.dumps({"version": 1, "route": route}))
+
+
+def _route_of(directory: Path) -> str:
+    try:
+        about = json.loads((directory / ABOUT).read_text())
+    except (OSError, ValueError):
+        return ""
+    return str(about.get("route", "")) if isinstance(about, dict) else ""
 
 
 class Folder:
@@ -64,26 +77,24 @@ class Folder:
     @property
     def route(self) -> str:
         """The route's name; empty where that is not known."""
-        try:
-            about = json.loads((self.directory / ABOUT).read_text())
-        except (OSError, ValueError):
-            return ""
-        return str(about.get("route", "")) if isinstance(about, dict) else ""
+        return _route_of(self.directory)
 
     def contents(self) -> Contents:
         """Count what is there."""
-        files = list(self._usage.files())
-        oldest = min((used for used, _, _ in files), default=None)
-        return Contents(self.route, str(self.directory), len(files), sum(size for _, size, _ in files), oldest)
+        files, total, oldest = 0, 0, None
+        for used_at, size, _ in self._usage.files():
+            files += 1
+            total += size
+            oldest = used_at if oldest is None else min(oldest, used_at)
+        return Contents(self.route, str(self.directory), files, total, oldest)
 
     def clear(self) -> int:
-        """Take everything away, in the memory of running processes as well; how many files there were."""
-        Generations(self.directory / "generations").change_all()
+        """Take all files away; how many there were."""
         return self._usage.clear()
 
     def damaged(self) -> Iterator[str]:
         """Read every file, and take away those that are damaged; their paths."""
-        for _, size, path in list(self._usage.files()):
+        for _, size, path in self._usage.files():
             try:
                 found = entry_file.read(path, size)
             except FileNotFoundError:

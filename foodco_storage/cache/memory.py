@@ -21,19 +21,19 @@ class Item:
 
     Args:
         head: the object's.
-        data: the block's bytes.
+        data: the block's bytes; None for a head alone.
         fresh_until: by the monotonic clock; of the head's item.
         bytes: what the item takes.
     """
 
     head: Head
-    data: bytes
+    data: bytes | None
     fresh_until: float
     bytes: int
 
 
-Name = tuple[str, str, int]
-"""Bucket, key, number of the block; `HEAD` for the head's item."""
+Name = tuple[str, str, str, int]
+"""Scope, bucket, key, number of the block; `HEAD` for the head's item."""
 
 HEAD: Final = -1
 
@@ -68,16 +68,6 @@ class Memory:
                 self._items.pop(name, None)
             self.evictions += before - len(self._items)
 
-    def drop(self, name: Name) -> None:
-        """Forget an item."""
-        with self._lock:
-            self._items.pop(name, None)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._items.clear()
-
     @property
     def bytes(self) -> int:
         """What all items take."""
@@ -88,14 +78,15 @@ class Memory:
         """In a forked child: another thread of the parent may have held the lock, in the midst of a change."""
         self._lock = threading.Lock()
         self._items = LRUCache(self._items.maxsize, getsizeof=_bytes_of)
+        self.evictions = 0
 
 
-def item(head: Head, data: bytes, fresh_until: float, *, shares_head: bool = False) -> Item:
+def item(head: Head, data: bytes | None, fresh_until: float, *, shares_head: bool = False) -> Item:
     """An item, weighed.
 
     Args:
         head: the object's.
-        data: the block's bytes.
+        data: the block's bytes; None for a head alone.
         fresh_until: by the monotonic clock.
         shares_head: whether the head belongs to another item.
     """

@@ -5,32 +5,37 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 from foodco_storage.cache.flights import Flights
 from foodco_storage.cache.generations import Generations
 from foodco_storage.cache.memory import Memory
-from foodco_storage.cache.route_cache import RouteCache
+from foodco_storage.cache.route_cache import Levels
 from foodco_storage.config.model import Cache
 from foodco_storage.errors import CacheError
 
 logger = logging.getLogger("foodco_storage")
 
+GENERATIONS = "generations"
+"""Beside the directories of the routes: a write through one of them is one for all."""
 
-def open_cache(route: str, options: Cache, directory: Path | None) -> RouteCache:
-    """The cache of a route.
+
+def open_levels(
+    route: str, options: Cache, directory: Path | None, generations: Callable[[Path | None], Generations]
+) -> Levels:
+    """The levels of a route's cache.
 
     Args:
         route: its name.
         options: the route's.
-        directory: of the level on disk, for this route and these credentials; None for none.
+        directory: of all routes' levels on disk; None where this one has none.
+        generations: those of a file, or of this process.
 
     Raises:
         CacheError: others may write the directory, or `xxhash` is not installed.
     """
     memory = Memory(options.memory_max_bytes) if options.memory_max_bytes is not None else None
-    made = partial(RouteCache, ttl_seconds=options.ttl_seconds, missing_ttl_seconds=options.missing_ttl_seconds)
     if directory is not None and options.disk_max_bytes is not None:
         try:
             from foodco_storage.cache import folders  # noqa: PLC0415 - needs the extra
@@ -38,17 +43,16 @@ def open_cache(route: str, options: Cache, directory: Path | None) -> RouteCache
         except ModuleNotFoundError as error:
             raise CacheError(str(directory), f"{error.name} is missing: pip install 'foodco-storage[cache]'") from error
         try:
-            private(directory.parent)
             private(directory)
-            folders.name(directory, route)
-            disk = Disk(directory, options.disk_max_bytes, options.block_bytes)
-            generations, flights = Generations(directory / "generations"), Flights(directory / "flights")
+            own = folders.folder_of(directory, route)
+            private(own)
+            folders.name(own, route)
+            disk = Disk(own, options.disk_max_bytes, options.block_bytes)
+            return Levels(generations(directory / GENERATIONS), Flights(own / "flights"), memory, disk)
         except OSError as error:
             # A service whose disk is full or read-only still serves.
             logger.warning("nothing is cached on disk: %s", error)
-        else:
-            return made(generations, flights, memory, disk)
-    return made(Generations(), Flights(), memory, None)
+    return Levels(generations(None), Flights(), memory, None)
 
 
 def private(directory: Path) -> None:

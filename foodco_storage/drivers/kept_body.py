@@ -19,12 +19,14 @@ class KeptBody(io.RawIOBase):
         body: of the whole object.
         head: the object's.
         keep: gets the number of a block, and its bytes.
+        spoil: called when reading fails: a checksum of the whole that is wrong is seen at the end only.
     """
 
-    def __init__(self, body: Body, head: Head, keep: Callable[[int, bytes], None]) -> None:
+    def __init__(self, body: Body, head: Head, keep: Callable[[int, bytes], None], spoil: Callable[[], None]) -> None:
         self._body: Any = body
         self._head = head
         self._keep = keep
+        self._spoil = spoil
         self._number = 0
         self._begun = bytearray()
 
@@ -32,7 +34,11 @@ class KeptBody(io.RawIOBase):
         """At most `amt` bytes; all that is left when None or negative."""
         if amt is not None and amt < 0:
             amt = None
-        data: bytes = self._body.read(amt)
+        try:
+            data: bytes = self._body.read(amt)
+        except Exception:
+            self._spoil()
+            raise
         if self._number < self._head.blocks:
             self._collect(memoryview(data))
         return data

@@ -37,8 +37,8 @@ from foodco_storage.flows.effects import (
     Defer,
     Discard,
     Enter,
-    Forget,
     Gather,
+    Hit,
     Keep,
     KeepAsRead,
     KeepMissing,
@@ -325,11 +325,6 @@ class ThreadDriver:
     def _renew(self, effect: Renew) -> None:
         self._caches[effect.route].renew(effect.looked)
 
-    def _forget(self, effect: Forget) -> None:
-        cache = self._caches[effect.route]
-        for key in effect.keys:
-            cache.forget(effect.bucket, key)
-
     def _alone(self, effect: Alone) -> Response:
         with self._caches[effect.route].alone(effect.bucket, effect.topic):
             return self.carry_out(effect.flow())
@@ -347,10 +342,21 @@ class ThreadDriver:
     def _bytes_body(self, effect: BytesBody) -> StreamingBody:
         return StreamingBody(BytesIO(effect.data), len(effect.data))
 
+    def _hit(self, effect: Hit) -> StreamingBody | None:
+        data = effect.data
+        if data is None:
+            self._caches[effect.route].count_hit(effect.looked)
+            return None
+        size = len(data)
+        self._caches[effect.route].count_hit(effect.looked, size)
+        return StreamingBody(BytesIO(data), size)
+
     def _keep_as_read(self, effect: KeepAsRead) -> StreamingBody:
         cache, head = self._caches[effect.route], effect.head
         cache.keep(head, {}, effect.at)
-        body = KeptBody(effect.body, head, lambda number, data: cache.keep_blocks(head, {number: data}))
+        body = KeptBody(
+            effect.body, head, lambda number, data: cache.keep_blocks(head, {number: data}), lambda: cache.spoil(head)
+        )
         return StreamingBody(body, head.size)
 
     def _count(self, effect: Count) -> None:
@@ -370,8 +376,8 @@ class ThreadDriver:
         Defer: _defer,
         Discard: _discard,
         Enter: _enter,
-        Forget: _forget,
         Gather: _gather,
+        Hit: _hit,
         Keep: _keep,
         KeepAsRead: _keep_as_read,
         KeepMissing: _keep_missing,

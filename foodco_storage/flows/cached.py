@@ -47,6 +47,7 @@ class Looked(Struct, frozen=True):
         head: of the object; None where nothing is known.
         level: where it was found: `memory` or `disk`; empty where nothing is known.
         fresh: whether it may be answered without asking.
+        asked: whether a store was asked about it just now.
         stale: whether it is answered all the same, since nobody could be asked.
         data: the object's only block, where it has one and that is at hand.
         missing: by operation, the answers for a key that is not there, where that is remembered and fresh.
@@ -57,6 +58,7 @@ class Looked(Struct, frozen=True):
     head: Head | None = None
     level: str = ""
     fresh: bool = False
+    asked: bool = False
     stale: bool = False
     data: bytes | None = None
     missing: dict[str, dict[str, Any]] | None = None

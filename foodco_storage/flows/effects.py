@@ -363,17 +363,6 @@ class Renew:
         self.looked = looked
 
 
-class Forget:
-    """Keys were written: what the cache keeps of them, or is about to, is good no more."""
-
-    __slots__ = ("bucket", "keys", "route")
-
-    def __init__(self, route: str, bucket: str, keys: Sequence[str]) -> None:
-        self.route = route
-        self.bucket = bucket
-        self.keys = keys
-
-
 class Alone:
     """Run a flow while nobody else runs one on the same topic; after another has ended it runs all the same.
 
@@ -411,6 +400,23 @@ class BytesBody:
     __slots__ = ("data",)
 
     def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class Hit:
+    """Count a read that a cache answers. Sends back the body to hand out, where there is one.
+
+    Args:
+        route: the route's name.
+        looked: what is answered.
+        data: of the body; None for an answer without.
+    """
+
+    __slots__ = ("data", "looked", "route")
+
+    def __init__(self, route: str, looked: Looked, data: bytes | None = None) -> None:
+        self.route = route
+        self.looked = looked
         self.data = data
 
 

@@ -6,29 +6,35 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import register_at_fork
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from foodco_storage import counting
 from foodco_storage.config import Configuration
-from foodco_storage.config import Route as ConfiguredRoute
 from foodco_storage.errors import ConfigurationError, Problem
+from foodco_storage.front.client import StorageClient
+from foodco_storage.front.invalidation import Invalidation
+
+if TYPE_CHECKING:
+    # Most routes have no cache.
+    from foodco_storage.cache.generations import Generations
+    from foodco_storage.cache.route_cache import Levels, RouteCache
 
 _SCHEME = 1
-"""Entries of another form lie in another directory."""
+"""Entries of another form belong to another scope."""
 
 
-def scope_of(stores: str, credentials: Sequence[Any]) -> str:
-    """Who sees what is cached: a digest of the stores that a route joins, and as whom each of them is asked.
+def scope_of(stores: str, principals: Sequence[str], block_bytes: int) -> str:
+    """Who sees what is cached, as a digest: whoever asks the same stores as the same users, and cuts objects alike.
 
     Args:
         stores: of the route (`foodco_storage.front.routes.stores`).
-        credentials: of each store's client, botocore's; None for an anonymous one.
+        principals: as whom each of them is asked (`foodco_storage.front.principals`).
+        block_bytes: how objects are cut.
     """
-    # The id of the key, never the key: rotating it begins a new cache, which is the safe side.
-    names = [None if one is None else str(one.access_key) for one in credentials]
-    return hashlib.sha256(json.dumps([_SCHEME, stores, names]).encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps([_SCHEME, stores, *principals, block_bytes]).encode()).hexdigest()[:24]
 
 
 def cache_directory(configuration: Configuration, environ: Mapping[str, str]) -> Path:
@@ -47,48 +53,81 @@ def cache_directory(configuration: Configuration, environ: Mapping[str, str]) ->
 
 
 class Caches:
-    """Opens caches; the same one again for whoever asks for the same."""
+    """Opens caches; with the same levels for whoever asks for the same."""
 
     def __init__(self) -> None:
-        self._renew()
-
-    def _renew(self) -> None:
         self._lock = threading.Lock()
-        self._open: dict[tuple[Any, ...], Any] = {}
+        self._levels: dict[tuple[Any, ...], Levels] = {}
+        self._generations: dict[Path | None, Generations] = {}
 
-    def open(self, configuration: Configuration, name: str, scope: str) -> Any:
+    def open(
+        self, configuration: Configuration, name: str, scope: str, names: Callable[[str], Iterable[str]]
+    ) -> RouteCache:
         """The cache of a route.
 
         Args:
             configuration: validated.
             name: the route's name in it.
             scope: who sees it (`scope_of`).
+            names: of a bucket as callers say it, what the stores call it.
 
         Raises:
             CacheError: its directory is not this user's alone, or what it needs is not installed.
             ConfigurationError: nothing says where it lies.
         """
-        route = configuration.routes[name]
-        directory = None
-        if route.cache.disk_max_bytes is not None:
-            directory = cache_directory(configuration, os.environ) / scope
-        key = (directory or scope, route.cache)
+        from foodco_storage.cache.route_cache import RouteCache  # noqa: PLC0415 - most routes have no cache
+
+        options = configuration.routes[name].cache
+        directory = cache_directory(configuration, os.environ) if options.disk_max_bytes is not None else None
+        return RouteCache(
+            self._shared(name, options, directory),
+            scope,
+            names,
+            ttl_seconds=options.ttl_seconds,
+            missing_ttl_seconds=options.missing_ttl_seconds,
+        )
+
+    def _shared(self, name: str, options: Any, directory: Path | None) -> Levels:
+        from foodco_storage.cache.opening import open_levels  # noqa: PLC0415 - most routes have no cache
+
+        of_disk = (options.disk_max_bytes, options.block_bytes) if directory is not None else None
+        key = (name, options.memory_max_bytes, directory, of_disk)
         with self._lock:
-            if key not in self._open:
-                self._open[key] = _opened(name, route, directory)
-            return self._open[key]
+            levels = self._levels.get(key)
+            if levels is None:
+                levels = self._levels[key] = open_levels(name, options, directory, self._numbers)
+                _watch(name, levels)
+            return levels
+
+    def _numbers(self, path: Path | None) -> Generations:
+        """The generations of a file, or of this process, of which every write of the process is told from now on."""
+        from foodco_storage.cache.generations import Generations  # noqa: PLC0415 - most routes have no cache
+
+        found = self._generations.get(path)
+        if found is None:
+            found = self._generations[path] = Generations(path)
+            StorageClient.invalidation = Invalidation(tuple(self._generations.values()))
+        return found
 
     def after_fork(self) -> None:
         """In a forked child: what the parent's threads hold is held for ever."""
         self._lock = threading.Lock()
-        for cache in self._open.values():
-            cache.after_fork()
+        for levels in self._levels.values():
+            levels.after_fork()
 
 
-def _opened(name: str, route: ConfiguredRoute, directory: Path | None) -> Any:
-    from foodco_storage.cache.opening import open_cache  # noqa: PLC0415 - most routes have no cache
-
-    return open_cache(name, route.cache, directory)
+def _watch(name: str, levels: Levels) -> None:
+    memory, disk, hits = levels.memory, levels.disk, levels.hits
+    counting.watch("cache_saved_requests", name, lambda: hits.saved_requests)
+    counting.watch("cache_saved_bytes", name, lambda: hits.saved_bytes)
+    counting.watch("cache_memory_hits", name, lambda: hits.memory)
+    counting.watch("cache_disk_hits", name, lambda: hits.disk)
+    if memory is not None:
+        counting.watch("cache_memory_bytes", name, lambda: memory.bytes)
+        counting.watch("cache_memory_evictions", name, lambda: memory.evictions)
+    if disk is not None:
+        counting.watch("cache_disk_bytes", name, lambda: disk.usage.bytes or 0)
+        counting.watch("cache_disk_evictions", name, lambda: disk.usage.evictions)
 
 
 caches = Caches()

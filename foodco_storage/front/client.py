@@ -7,16 +7,21 @@ managed transfers that would choose a transport of their own (`front.transfers`)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from foodco_storage.flows.request import Parameters, Response
     from foodco_storage.front.dispatch import Dispatch
     from foodco_storage.front.events import SharedEvents
+    from foodco_storage.front.invalidation import Invalidation
 
 
 class StorageClient:
     """Sends operations on routed buckets through their routes, and everything else where boto3 sends it."""
+
+    invalidation: ClassVar[Invalidation | None] = None
+    """Tells caches of writes, once the process has one (`front.caching`)."""
 
     _dispatch: Dispatch | None = None
     _events: SharedEvents | None = None
@@ -38,6 +43,11 @@ class StorageClient:
     def _make_api_call(self, operation_name: str, api_params: Parameters) -> Response:
         dispatch = self._dispatch
         if dispatch is None:
+            invalidation = StorageClient.invalidation
+            if invalidation is not None and operation_name in invalidation.operations:
+                bucket = api_params.get("Bucket")
+                names = [str.__str__(bucket)] if isinstance(bucket, str) else []
+                return invalidation.send(self._plain, names, operation_name, api_params)
             return self._plain(operation_name, api_params)
         events = self._events
         if events is None or not events.has_front_handlers:
@@ -56,6 +66,13 @@ class StorageClient:
             return self._routed(dispatch, operation_name, changed)
 
     def _routed(self, dispatch: Dispatch, operation_name: str, api_params: Parameters) -> Response:
+        invalidation = StorageClient.invalidation
+        if invalidation is not None and operation_name in invalidation.operations:
+            names = dispatch.router.names(api_params.get("Bucket"))
+            return invalidation.send(partial(self._sent, dispatch), names, operation_name, api_params)
+        return self._sent(dispatch, operation_name, api_params)
+
+    def _sent(self, dispatch: Dispatch, operation_name: str, api_params: Parameters) -> Response:
         if dispatch.router.moves:
             return dispatch.pass_gates(operation_name, api_params, self._plain)
         plan = dispatch.router.plan(operation_name, api_params)

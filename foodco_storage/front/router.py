@@ -90,6 +90,18 @@ class Router:
             return bucket.plan(routes[0].now(phases), operation)
         return self._plan_among(bucket, operation, params, phases)
 
+    def names(self, bucket: Any) -> set[str]:
+        """What callers and stores call a bucket; nothing where that is no name."""
+        if not isinstance(bucket, str):
+            return set()
+        name = str.__str__(bucket)
+        found = self._bucket(name)
+        routes = found.routes if found is not None else ()
+        variants = [
+            one for route in routes for one in (route.phases.values() if isinstance(route, Moving) else (route,))
+        ]
+        return {name}.union(*(route.names(name) for route in variants))
+
     def gates(self, operation: str, params: Mapping[str, Any]) -> dict[str, Gate]:
         """By names of routes, the gates of those whose phase moves and that a request may have to do with."""
         names = [params.get("Bucket")]

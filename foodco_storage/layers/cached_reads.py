@@ -22,6 +22,7 @@ from foodco_storage.flows.effects import (
     CachedBlocks,
     Count,
     Discard,
+    Hit,
     Keep,
     KeepAsRead,
     KeepMissing,
@@ -39,6 +40,9 @@ from foodco_storage.layers.storage_metadata import note
 _GET: Final = frozenset({"Bucket", "Key", "Range", "IfMatch"})
 _HEAD: Final = frozenset({"Bucket", "Key", "IfMatch"})
 _WHOLE: Final = Span(0)
+_AT_ONCE: Final = 8 * 1024 * 1024
+"""Whole objects up to here are brought before anybody gets a byte, so that one request is enough for all who wait for it."""
+
 _NOT_MODIFIED: Final = 304
 _NOT_SATISFIABLE: Final = 416
 
@@ -64,8 +68,15 @@ class CachedReads:
         if span is None or not params.keys() <= _GET or not _has_plain_names(params):
             return (yield from below(request))
         looked: Looked = yield Look(self._route, params["Bucket"], params["Key"])
-        if looked.fresh and looked.head is not None:
-            answer: Response | None = yield from self._answer(looked, looked.head, request, span)
+        head = looked.head
+        if looked.fresh and head is not None:
+            answer: Response | None
+            if span is _WHOLE and looked.data is not None and _is_met(params, head):
+                # What most hits are.
+                answer = _as_get(head, looked)
+                answer["Body"] = yield Hit(self._route, looked, looked.data)
+                return answer
+            answer = yield from self._answer(looked, head, request, span)
             if answer is not None:
                 return answer
         asks = partial(self._ask, request, below, span)
@@ -85,7 +96,7 @@ class CachedReads:
             response, looked = yield from self._revalidated(request, below, looked, head)
             if response is not None:
                 return response
-        yield Count("cache_hits", self._route)
+        yield Hit(self._route, looked)
         return _as_head(head, looked)
 
     def _answer(self, looked: Looked, head: Head, request: Request, span: Span) -> Generator[Any, Any, Response | None]:
@@ -109,12 +120,10 @@ class CachedReads:
             if None in blocks:
                 return None
             data = _joined(blocks, start - first * head.block_bytes, end - start)
-        yield Count("cache_hits", self._route)
-        yield Count("cache_hit_bytes", self._route, len(data))
         answer = _as_get(head, looked)
         if span is not _WHOLE:
             _narrow(answer, start, end, head.size)
-        answer["Body"] = yield BytesBody(data)
+        answer["Body"] = yield Hit(self._route, looked, data)
         return answer
 
     def _topic(self, key: str, span: Span) -> str:
@@ -182,7 +191,7 @@ class CachedReads:
     def _below(self, request: Request, below: Below, looked: Looked) -> Flow:
         """Ask a store, unless it is remembered that the key is not there."""
         if looked.head is None and looked.missing is not None and request.operation in looked.missing:
-            yield Count("cache_hits", self._route)
+            yield Hit(self._route, looked)
             error = ClientError(copied(looked.missing[request.operation]), request.operation)
             note(error.response, cache="memory")
             raise NotThere("", error)
@@ -210,10 +219,10 @@ class CachedReads:
             if not self._stale_if_error:
                 raise
             yield Count("cache_stale", self._route)
-            return None, replace(looked, fresh=True, stale=True)
+            return None, replace(looked, fresh=True, asked=True, stale=True)
         else:
             return response, looked
-        return None, replace(looked, fresh=True)
+        return None, replace(looked, fresh=True, asked=True)
 
     def _kept(
         self, ask: Request, span: Span, looked: Looked, response: Response
@@ -225,13 +234,13 @@ class CachedReads:
             if is_part or size > self._max_object_bytes or not _may_be_kept(response):
                 return response
             head = self._head(ask, looked, response, size)
-            if head.blocks > 1:
+            if head.blocks > 1 and size > _AT_ONCE:
                 response["Body"] = yield KeepAsRead(self._route, head, response["Body"], looked.at)
                 return response
             data: bytes | None = yield ReadBody(response["Body"], size)
             if data is None:
                 return None
-            yield Keep(self._route, head, {0: data}, looked.at)
+            yield Keep(self._route, head, _whole_blocks(head, 0, data), looked.at)
             response["Body"] = yield BytesBody(data)
             return response
         first = first_byte(response)

@@ -1,6 +1,6 @@
 """The order of the layers: the one place that says who stands above whom.
 
-From the caller down to the backends: (telemetry) > (cache) > (compression) > coexistence > backend. What stands in
+From the caller down to the backends: (telemetry) > cache > (compression) > coexistence > backend. What stands in
 brackets is to come. The layers of coexistence share the bottom: each takes other operations and sends them to the
 route's places itself.
 """
@@ -52,10 +52,9 @@ def layers_of(route: Route, locate: Locate) -> list[Any]:
 def _caching(route: Route) -> list[Any]:
     if route.caching is None:
         return []
-    from foodco_storage.layers.cache_invalidation import CacheInvalidation  # noqa: PLC0415 - most routes have no cache
-    from foodco_storage.layers.cached_reads import CachedReads  # noqa: PLC0415 - the same
+    from foodco_storage.layers.cached_reads import CachedReads  # noqa: PLC0415 - most routes have no cache
 
-    return [CacheInvalidation(route.name), CachedReads(route.name, route.caching)]
+    return [CachedReads(route.name, route.caching)]
 
 
 def _reading_through(route: Route, locate: Locate) -> list[Any]:

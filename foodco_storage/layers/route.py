@@ -104,6 +104,11 @@ class Route:
         again = (self.authority,) if self.phase == "drain" else ()
         return (self.authority, *self.fallbacks, *again)
 
+    def names(self, bucket: str) -> set[str]:
+        """What the places of the route call a bucket."""
+        places = (self.authority, *self.fallbacks, *(() if self.other is None else (self.other,)))
+        return {place.bucket(bucket) for place in places}
+
     @property
     def marks_deletes(self) -> bool:
         """Whether a delete leaves a tombstone on the authority, since a fallback may hold the key."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,12 +12,12 @@ from foodco_storage.cache.disk import Disk
 from foodco_storage.cache.flights import Flights
 from foodco_storage.cache.generations import Generations
 from foodco_storage.cache.memory import Memory
-from foodco_storage.cache.route_cache import RouteCache
+from foodco_storage.cache.route_cache import Levels, RouteCache
 from foodco_storage.drivers.threads import ThreadDriver
 from foodco_storage.flows.effects import sent
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Request, Response
-from foodco_storage.layers.cache_invalidation import CacheInvalidation
+from foodco_storage.front.invalidation import Invalidation
 from foodco_storage.layers.cached_reads import CachedReads
 from foodco_storage.layers.order import flow_through
 from foodco_storage.layers.route import Caching
@@ -102,19 +101,24 @@ class World:
         """Another process, or this one after a restart."""
         memory, disk = self._sizes
         if self.directory is None:
-            levels: Any = (Generations(), Flights(), Memory(memory or MIB), None)
+            levels = Levels(Generations(), Flights(), Memory(memory or MIB), None)
         else:
-            on_disk = Disk(self.directory, disk, BLOCK, self.clock)
-            levels = (
+            levels = Levels(
                 Generations(self.directory / "generations"),
                 Flights(self.directory / "flights"),
                 Memory(memory) if memory else None,
-                on_disk,
+                Disk(self.directory, disk, BLOCK, unit=1, clock=self.clock),
             )
         cache = RouteCache(
-            *levels, ttl_seconds=TTL, missing_ttl_seconds=self._missing, clock=self.clock, wall=self.clock
+            levels,
+            "scope",
+            lambda bucket: [bucket],
+            ttl_seconds=TTL,
+            missing_ttl_seconds=self._missing,
+            clock=self.clock,
+            wall=self.clock,
         )
-        return Process(self.store, cache, self._caching)
+        return Process(self.store, levels, cache, self._caching)
 
     def call(self, operation: str, **params: Any) -> Any:
         return self.process.call(operation, **params)
@@ -129,14 +133,22 @@ class World:
 
 
 class Process:
-    def __init__(self, store: Store, cache: RouteCache, caching: Caching) -> None:
-        self.cache = cache
+    def __init__(self, store: Store, levels: Levels, cache: RouteCache, caching: Caching) -> None:
+        self.levels = levels
+        self._invalidation = Invalidation([levels.generations])
         self._driver = ThreadDriver({"one": store}, caches={"r": cache})
-        self._layers = [CacheInvalidation("r"), CachedReads("r", caching)]
-        self._lock = threading.Lock()
+        self._layers = [CachedReads("r", caching)]
 
     def call(self, operation: str, **params: Any) -> Any:
-        request = Request(operation, {"Bucket": "b", "Key": "k", **params})
+        if operation != "DeleteObjects":
+            params = {"Key": "k", **params}
+        params = {"Bucket": "b", **params}
+        if operation in Invalidation.operations:
+            return self._invalidation.send(self._send, ["b"], operation, params)
+        return self._send(operation, params)
+
+    def _send(self, operation: str, params: dict[str, Any]) -> Any:
+        request = Request(operation, params)
         flow = flow_through(self._layers, operation, Place("one"))
         return self._driver.run(flow(request) if flow is not None else _sent(request))
 

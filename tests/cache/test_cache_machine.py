@@ -36,7 +36,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "directory"):
             for process in self.processes:
-                with process.cache.disk.usage._sweeping:
+                with process.levels.disk.usage._sweeping:
                     pass
             self.directory.cleanup()
 
@@ -97,7 +97,7 @@ class Machine(RuleBasedStateMachine):
         if not files:
             return
         # Room may be made meanwhile.
-        with self.processes[0].cache.disk.usage._sweeping, self.processes[1].cache.disk.usage._sweeping:
+        with self.processes[0].levels.disk.usage._sweeping, self.processes[1].levels.disk.usage._sweeping:
             files = sorted(path for path in files if path.is_file())
         if not files:
             return
@@ -114,7 +114,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        self.processes[0].cache.disk.usage.sweep()
+        self.processes[0].levels.disk.usage.sweep()
 
     @invariant()
     def never_more_than_it_may(self) -> None:

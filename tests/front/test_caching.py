@@ -105,6 +105,42 @@ def test_writes_of_every_kind_are_seen(two: Any, storage: Any, levels: str) -> N
                 assert reader.get_object(Bucket=bucket, Key="k")["Body"].read() == expected
 
 
+@levels
+def test_writes_of_any_client_of_the_process_are_seen(two: Any, storage: Any, levels: str) -> None:
+    """Also of one without a cache, without routes, with other keys; by the name that callers give the bucket, or a store."""
+    described = storage(levels, ttl_seconds=3600)
+    described["routes"]["ours"] |= {"bucket": "called-so", "buckets": {"new": two.bucket}, "fallbacks": []}
+    reader = client(described)
+    uncached = storage(None)
+    uncached["routes"]["ours"] = described["routes"]["ours"] | {"cache": {}}
+    other_keys = json.loads(json.dumps(described))
+    other_keys["backends"]["new"]["access_key_id"] = "another"
+    plain = foodco_storage.client("s3", storage=None, **two.servers["new"].client_arguments())
+    writers = [(client(uncached), "called-so"), (client(other_keys), "called-so"), (plain, two.bucket)]
+    for number, (writer, bucket) in enumerate(writers):
+        for body in (b"first", b"second"):
+            writer.put_object(Bucket=bucket, Key="k", Body=body)
+            for expected in (None, levels):
+                answer = reader.get_object(Bucket="called-so", Key="k")
+                assert (answer["Body"].read(), level_of(answer)) == (body, expected), number
+        writer.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "k"}]})
+        with pytest.raises(reader.exceptions.NoSuchKey):
+            reader.get_object(Bucket="called-so", Key="k")
+
+
+def test_many_keys_that_change_take_no_more_than_one(two: Any, storage: Any, tmp_path: Path) -> None:
+    """As those of a role that every process assumes anew: the bound is that of the route, whoever reads."""
+    two.put("new", "k", os.urandom(50_000))
+    for number in range(20):
+        described = storage(disk_max_bytes="300KiB")
+        described["backends"]["new"]["access_key_id"] = f"key-{number}"
+        s3 = client(described)
+        s3.get_object(Bucket=two.bucket, Key="k")["Body"].read()
+        files = [path for path in (tmp_path / "cache").glob("*/data/*/*") if not path.name.startswith(".")]
+        assert sum(path.stat().st_size for path in files) <= 300 * 1024
+    assert len(list((tmp_path / "cache").glob("*/data"))) == 1
+
+
 def test_events_of_a_hit(two: Any, storage: Any) -> None:
     two.put("new", "k", BODY)
     s3 = client(storage())
@@ -231,7 +267,7 @@ def test_without_the_extra(two: Any, storage: Any, monkeypatch: pytest.MonkeyPat
         monkeypatch.delitem(sys.modules, f"foodco_storage.cache.{name}", raising=False)
         monkeypatch.delattr(f"foodco_storage.cache.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "xxhash", None)
-    monkeypatch.setattr("foodco_storage.front.caching.caches._open", {})
+    monkeypatch.setattr("foodco_storage.front.caching.caches._levels", {})
     with pytest.raises(CacheError, match=r"pip install 'foodco-storage\[cache\]'"):
         client(storage())
     client(storage("memory")).close()
