@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from foodco_storage.cache import entry_file
+from foodco_storage.cache.generations import GENERATIONS, Generations
 from foodco_storage.cache.usage import Usage
 
 ABOUT: Final = "about.json"
@@ -104,6 +105,15 @@ class Folder:
             if found is None:
                 yield path
                 self._usage.remove(path)
+
+
+def forget_all(directory: Path) -> None:
+    """Have everything asked for again by the processes that use the caches below a directory, whatever holds it.
+
+    Raises:
+        OSError: they can't be told.
+    """
+    Generations(directory / GENERATIONS).change_all()
 
 
 def folders(directory: Path) -> list[Folder]:

@@ -25,6 +25,9 @@ logger = logging.getLogger("foodco_storage")
 SLOTS: Final = 1 << 18
 """Keys that share a slot invalidate each other, which costs a request."""
 
+GENERATIONS: Final = "generations"
+"""The file that processes share, beside the directories of the routes: a write through one of them is one for all."""
+
 _BYTES: Final = 8 * SLOTS
 _MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
 

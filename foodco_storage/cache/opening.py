@@ -9,16 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from foodco_storage.cache.flights import Flights
-from foodco_storage.cache.generations import Generations
+from foodco_storage.cache.generations import GENERATIONS, Generations
 from foodco_storage.cache.memory import Memory
 from foodco_storage.cache.route_cache import Levels
 from foodco_storage.config.model import Cache
 from foodco_storage.errors import CacheError
 
 logger = logging.getLogger("foodco_storage")
-
-GENERATIONS = "generations"
-"""Beside the directories of the routes: a write through one of them is one for all."""
 
 
 def open_levels(

@@ -15,6 +15,7 @@ import struct
 import threading
 import time
 import weakref
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -34,7 +35,7 @@ UNIT: Final = 4096
 
 _UNKNOWN: Final = 0xFFFF_FFFF_FFFF_FFFF
 _COUNT: Final = struct.Struct("<QQ36s")
-"""What all files take, what was ever added, and since which start of the machine that is known."""
+"""What all files take, what was ever added, and since which start of the machine that is known. A CRC-32 of it follows."""
 
 _START: Final = Path("/proc/sys/kernel/random/boot_id")
 _TEMPORARY: Final = "."
@@ -75,8 +76,8 @@ class Usage:
         with self._locked():
             is_new = not (self._directory / "data").exists()
             (self._directory / "data").mkdir(mode=0o700, exist_ok=True)
-            if is_new or os.fstat(self._file).st_size != _COUNT.size:
-                self._set(0 if is_new else _UNKNOWN, 0)
+            if is_new:
+                self._set(0, 0)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -94,14 +95,16 @@ class Usage:
         return None if used == _UNKNOWN else used
 
     def _counted(self) -> tuple[int, int]:
-        found = os.pread(self._file, _COUNT.size, 0)
-        if len(found) != _COUNT.size:
+        found = os.pread(self._file, _COUNT.size + 4, 0)
+        count = found[: _COUNT.size]
+        if found[_COUNT.size :] != _checksum(count):
             return _UNKNOWN, 0
-        used, added, start = _COUNT.unpack(found)
+        used, added, start = _COUNT.unpack(count)
         return used if start == self._start else _UNKNOWN, added
 
     def _set(self, used: int, added: int) -> None:
-        os.pwrite(self._file, _COUNT.pack(used, added & _UNKNOWN, self._start), 0)
+        count = _COUNT.pack(used, added & _UNKNOWN, self._start)
+        os.pwrite(self._file, count + _checksum(count), 0)
 
     def _add(self, size: int) -> None:
         used, added = self._counted()
@@ -302,6 +305,10 @@ def write_whole(path: str, pieces: list[bytes]) -> str:
             os.unlink(temporary)
         raise
     return temporary
+
+
+def _checksum(count: bytes) -> bytes:
+    return zlib.crc32(count).to_bytes(4, "little")
 
 
 def _start_of_the_machine() -> bytes:

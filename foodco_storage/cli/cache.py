@@ -51,7 +51,7 @@ def cache(
 
     What they keep in memory, and how often it was of use, each of them counts for itself: `foodco_storage.counters()`.
     """
-    from foodco_storage.cache.folders import folders  # noqa: PLC0415 - slow to import, and only used here
+    from foodco_storage.cache.folders import folders, forget_all  # noqa: PLC0415 - slow to import, and only used here
     from foodco_storage.front.caching import cache_directory  # noqa: PLC0415 - the same
 
     configuration = loaded(config)
@@ -64,6 +64,8 @@ def cache(
         out.print(
             f"nothing is cached in {escape(str(directory))} (user {os.geteuid()})", highlight=False, soft_wrap=True
         )
+    if found and action is Action.CLEAR:
+        forget_all(directory)
     damaged = 0
     for one in found:
         if route is not None and one.route != route:
@@ -73,14 +75,14 @@ def cache(
         name = f"{contents.route or 'a route'} ({contents.directory})"
         if action is Action.CLEAR:
             told["removed"] = one.clear()
-            text = f"{name}: {told['removed']:,} files removed"
+            text = f"{name}: {_files(told['removed'])} removed"
         elif action is Action.VERIFY:
             paths = list(one.damaged())
             damaged += len(paths)
             told["damaged"] = paths
-            text = f"{name}: {contents.files:,} files read, {len(paths):,} of them damaged, and removed"
+            text = f"{name}: {_files(contents.files)} read, {len(paths):,} of them damaged, and removed"
         else:
-            text = f"{name}: {contents.files:,} files, {contents.bytes:,} bytes"
+            text = f"{name}: {_files(contents.files)}, {contents.bytes:,} bytes"
             if contents.oldest_use is not None:
                 text += f", the oldest not used for {max(0.0, time.time() - contents.oldest_use):,.0f} s"
         if as_json:
@@ -88,3 +90,7 @@ def cache(
         else:
             out.print(escape(text), highlight=False, soft_wrap=True)
     raise typer.Exit(_DAMAGED if damaged else 0)
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"

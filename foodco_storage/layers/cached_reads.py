@@ -43,6 +43,9 @@ _WHOLE: Final = Span(0)
 _AT_ONCE: Final = 8 * 1024 * 1024
 """Whole objects up to here are brought before anybody gets a byte, so that one request is enough for all who wait for it."""
 
+_LARGEST_PART: Final = 64 * 1024 * 1024
+"""Parts are brought into memory whole: of larger ones nothing is kept."""
+
 _NOT_MODIFIED: Final = 304
 _NOT_SATISFIABLE: Final = 416
 
@@ -59,6 +62,7 @@ class CachedReads:
         self._route = route
         self._block_bytes = caching.block_bytes
         self._max_object_bytes = caching.max_object_bytes
+        self._largest_part = max(min(caching.max_object_bytes, _LARGEST_PART), caching.block_bytes)
         self._stale_if_error = caching.stale_if_error
 
     def get_object(self, request: Request, below: Below) -> Flow:
@@ -176,7 +180,7 @@ class CachedReads:
             start = part[0] - part[0] % size
             end = min(head.size, part[1] + -part[1] % size)
         elif span.first is None:
-            if span.suffix > self._max_object_bytes:
+            if span.suffix > self._largest_part:
                 return None
             return request.with_params(Range=f"bytes=-{max(span.suffix, size)}")
         elif span.last is None:
@@ -184,7 +188,7 @@ class CachedReads:
         else:
             start = span.first - span.first % size
             end = span.last + 1 + -(span.last + 1) % size
-        if end - start > max(self._max_object_bytes, size):
+        if end - start > self._largest_part:
             return None
         return request.with_params(Range=f"bytes={start}-{end - 1}")
 
@@ -247,7 +251,7 @@ class CachedReads:
         length = response["ContentLength"]
         part = span.within(size)
         covers = first is not None and part is not None and first <= part[0] and part[1] <= first + length
-        if first is None or part is None or not covers or length > max(self._max_object_bytes, self._block_bytes):
+        if first is None or part is None or not covers or length > self._largest_part:
             yield Discard(response["Body"])
             return None
         data = yield ReadBody(response["Body"], length)

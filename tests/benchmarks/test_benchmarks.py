@@ -64,6 +64,20 @@ def test_the_exit_status_of_the_check_says_what_it_prints():
     assert output.count("at most") == 6
 
 
+def test_cache():
+    if missing := SeaweedFS.missing():
+        pytest.skip(missing)
+    tables = rows(run("cache", "--quick"))
+    assert set(tables) == {
+        "4 KiB, one thread",
+        "4 KiB, 16 threads, reads a second of all together",
+        "1 MiB, one thread",
+        "1 MiB, 16 threads, reads a second of all together",
+    }
+    for names in tables.values():
+        assert {"floor: a dict", "boto3, uncached", "library, memory", "library, disk"} <= set(names)
+
+
 @pytest.mark.slow
 def test_coexistence():
     if missing := CephCluster.missing():

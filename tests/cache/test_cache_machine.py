@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -13,6 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+_writev = os.writev
 DISK = 4000
 KEYS = ["a", "b/c"]
 keys = st.sampled_from(KEYS)
@@ -27,6 +31,9 @@ class Machine(RuleBasedStateMachine):
     @initialize(memory=st.booleans())
     def begin(self, memory: bool) -> None:
         self.directory = tempfile.TemporaryDirectory()
+        self.full = False
+        self.patched = mock.patch.object(os, "writev", self.writev)
+        self.patched.start()
         self.world = World(Path(self.directory.name), memory=4000 if memory else None, disk=DISK)
         self.processes: list[Any] = [self.world.process, self.world.another()]
         self.number = 0
@@ -35,6 +42,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "directory"):
+            self.patched.stop()
             for process in self.processes:
                 with process.levels.disk.usage._sweeping:
                     pass
@@ -93,24 +101,38 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def damage(self, data: st.DataObject) -> None:
-        files = sorted(path for path in Path(self.directory.name, "data").rglob("*") if path.is_file())
-        if not files:
-            return
         # Room may be made meanwhile.
         with self.processes[0].levels.disk.usage._sweeping, self.processes[1].levels.disk.usage._sweeping:
-            files = sorted(path for path in files if path.is_file())
-        if not files:
-            return
+            files = sorted(
+                path for path in Path(self.directory.name).rglob("*") if path.is_file() and path.stat().st_size
+            )
         path = data.draw(st.sampled_from(files))
-        content = bytearray(path.read_bytes())
+        size = path.stat().st_size
         how = data.draw(st.sampled_from(["flip", "cut", "remove"]))
-        if how == "remove" or not content:
-            path.unlink()
+        if how == "flip" or path.parent == Path(self.directory.name):
+            # Those of the cache's own are in use.
+            position, bit = data.draw(st.integers(0, size - 1)), data.draw(st.integers(0, 7))
+            with path.open("r+b") as file:
+                file.seek(position)
+                byte = file.read(1)[0]
+                file.seek(position)
+                file.write(bytes([byte ^ 1 << bit]))
         elif how == "cut":
-            path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+            os.truncate(path, data.draw(st.integers(0, size - 1)))
         else:
-            content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-            path.write_bytes(content)
+            path.unlink()
+
+    @rule(full=st.booleans())
+    def disk_fills_up(self, full: bool) -> None:
+        self.full = full
+        for process in self.processes:
+            process.levels.disk._rests_until = 0.0
+
+    def writev(self, descriptor: int, pieces: list[bytes]) -> int:
+        if not self.full:
+            return _writev(descriptor, pieces)
+        os.write(descriptor, pieces[0][:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     @rule()
     def sweep(self) -> None:
@@ -119,6 +141,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def never_more_than_it_may(self) -> None:
         if hasattr(self, "directory"):
+            # Files that are being written are nobody's yet.
             assert sum(on_disk(Path(self.directory.name)).values()) <= DISK
 
 
@@ -136,5 +159,5 @@ def _expected(body: bytes | None, span: str | None) -> Any:
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestMachine = pytest.mark.slow(TestMachine)

@@ -155,6 +155,19 @@ ROUTES = [
     ({"cache": {"disk_max_bytes": 0}}, "cache.disk_max_bytes: expected a size above 0"),
     ({"cache": {"ttl_seconds": -1}}, "cache.ttl_seconds: expected `float` >= 0.0"),
     ({"cache": {"max_bytes": "1GiB"}}, "cache.max_bytes: unknown key; did you mean 'disk_max_bytes'?"),
+    ({"cache": {"ttl_seconds": 5}}, "cache: keeps nothing: give memory_max_bytes or disk_max_bytes a size"),
+    (
+        {"cache": {"memory_max_bytes": "1GiB", "block_bytes": 1000}},
+        "cache.block_bytes: must be between '4KiB' and '64MiB'",
+    ),
+    (
+        {"cache": {"memory_max_bytes": "1MiB"}},
+        "cache.memory_max_bytes: is less than two blocks (block_bytes): nothing of a large object would stay",
+    ),
+    (
+        {"cache": {"disk_max_bytes": "100MB", "block_bytes": "64MiB"}},
+        "cache.disk_max_bytes: is less than two blocks (block_bytes): nothing of a large object would stay",
+    ),
     ({"compression": {}}, f"compression: compression: {NOT_YET}; leave the table out"),
     *(
         (

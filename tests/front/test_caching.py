@@ -132,7 +132,7 @@ def test_many_keys_that_change_take_no_more_than_one(two: Any, storage: Any, tmp
     """As those of a role that every process assumes anew: the bound is that of the route, whoever reads."""
     two.put("new", "k", os.urandom(50_000))
     for number in range(20):
-        described = storage(disk_max_bytes="300KiB")
+        described = storage(disk_max_bytes="300KiB", block_bytes="64KiB")
         described["backends"]["new"]["access_key_id"] = f"key-{number}"
         s3 = client(described)
         s3.get_object(Bucket=two.bucket, Key="k")["Body"].read()
@@ -243,7 +243,7 @@ def test_many_threads(two: Any, storage: Any, levels: str) -> None:
     bodies = {f"k{number}": os.urandom(3000) for number in range(20)}
     for key, body in bodies.items():
         two.put("new", key, body)
-    s3 = client(storage(levels, disk_max_bytes="20KiB") if levels == "disk" else storage(levels))
+    s3 = client(storage(levels, disk_max_bytes="24KiB", block_bytes="4KiB") if levels == "disk" else storage(levels))
 
     def work(number: int) -> None:
         for turn in range(100):

@@ -64,6 +64,8 @@ class Machine(RuleBasedStateMachine):
     sides: ClassVar[TwoSides]
     keys: ClassVar[tuple[str, ...]] = SLASHED
     first_phase: ClassVar[str] = "source"
+    cache: ClassVar[Mapping[str, Any]] = {}
+    """The route's; with a ttl nobody but the library may write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +89,7 @@ class Machine(RuleBasedStateMachine):
         legacy=st.dictionaries(numbers, objects, max_size=4),
     )
     def begin(self, mode: str, background: bool, legacy: dict[int, Object]) -> None:
-        self.options = {"mirror": {"mode": mode}, "promote": {"background": background}}
+        self.options = {"mirror": {"mode": mode}, "promote": {"background": background}, "cache": self.cache}
         self.bucket = self.sides.new_bucket()
         for number, state in legacy.items():
             self.put_legacy(self.keys[number], state)

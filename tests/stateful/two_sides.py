@@ -179,6 +179,7 @@ class TwoSides:
             "backends": {"new": self.primary.backend, "old": self.source.backend},
             "routes": {"r": {"bucket": bucket, "primary": "new", "fallbacks": ["old"], "phase": phase, **options}},
             "journal": {"directory": str(self.directory)},
+            "cache": {"directory": str(self.directory.with_name("cache"))},
             "default": {"backend": "new"},
         }
 
