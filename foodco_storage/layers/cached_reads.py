@@ -7,7 +7,7 @@ keys) passes untouched.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -83,6 +83,8 @@ class CachedReads:
             answer = yield from self._answer(looked, head, request, span)
             if answer is not None:
                 return answer
+        if looked.missing is not None:
+            yield from self._remembered(looked.missing, request, looked)
         asks = partial(self._ask, request, below, span)
         response: Response = yield Alone(self._route, params["Bucket"], self._topic(params["Key"], span), asks)
         return response
@@ -194,12 +196,22 @@ class CachedReads:
 
     def _below(self, request: Request, below: Below, looked: Looked) -> Flow:
         """Ask a store, unless it is remembered that the key is not there."""
-        if looked.head is None and looked.missing is not None and request.operation in looked.missing:
+        if looked.missing is not None:
+            yield from self._remembered(looked.missing, request, looked)
+        yield Count("cache_misses", self._route)
+        return (yield from self._asked(request, below, looked))
+
+    def _remembered(
+        self, missing: Mapping[str, Response], request: Request, looked: Looked
+    ) -> Generator[Any, Any, None]:
+        """Raise what a request for a key that is not there was answered with."""
+        if request.operation in missing:
             yield Hit(self._route, looked)
-            error = ClientError(copied(looked.missing[request.operation]), request.operation)
+            error = ClientError(copied(missing[request.operation]), request.operation)
             note(error.response, cache="memory")
             raise NotThere("", error)
-        yield Count("cache_misses", self._route)
+
+    def _asked(self, request: Request, below: Below, looked: Looked) -> Flow:
         try:
             return (yield from below(request))
         except NotThere as error:
@@ -213,7 +225,10 @@ class CachedReads:
     ) -> Generator[Any, Any, tuple[Response | None, Looked]]:
         """Ask whether an object has changed: the new one, or None and what is kept, which may be answered."""
         try:
-            response: Response = yield from self._below(ask.with_params(IfNoneMatch=head.etag), below, looked)
+            response: Response = yield from self._asked(ask.with_params(IfNoneMatch=head.etag), below, looked)
+        except NotThere:
+            yield Count("cache_misses", self._route)
+            raise
         except Rejected as error:
             if error.status != _NOT_MODIFIED:
                 raise
@@ -225,6 +240,7 @@ class CachedReads:
             yield Count("cache_stale", self._route)
             return None, replace(looked, fresh=True, asked=True, stale=True)
         else:
+            yield Count("cache_misses", self._route)
             return response, looked
         return None, replace(looked, fresh=True, asked=True)
 

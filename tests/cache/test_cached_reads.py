@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, FlexibleCh
 from botocore.response import StreamingBody
 from cached_world import BLOCK, LARGEST, TTL, World
 
+from foodco_storage.counting import counters
 from foodco_storage.flows.outcomes import Unavailable
 from foodco_storage.flows.request import Request
 from foodco_storage.layers import cached_reads
@@ -271,6 +272,23 @@ class TestFreshness:
         world.clock.now += TTL - 1
         assert world.read() == SMALL
         assert world.store.asked == ["GetObject"] * 2
+
+    def test_counted(self, world: World) -> None:
+        world.put(SMALL)
+        before = counters().get("r", {})
+        for _ in range(2):
+            world.read()
+        world.clock.now += TTL
+        world.read()
+        world.clock.now += TTL
+        world.put(b"new")
+        world.read()
+        world.call("HeadObject")
+        after = counters()["r"]
+        counted = {name: after.get(name, 0) - before.get(name, 0) for name in ("cache_misses", "cache_revalidated")}
+        assert counted == {"cache_misses": 2, "cache_revalidated": 1}
+        hits = world.process.levels.hits
+        assert (hits.memory + hits.disk, hits.saved_requests, hits.saved_bytes) == (3, 2, 2 * len(SMALL))
 
     @pytest.mark.parametrize("operation", ["GetObject", "HeadObject"])
     def test_changed_since(self, world: World, operation: str) -> None:
