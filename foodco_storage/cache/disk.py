@@ -23,7 +23,7 @@ import msgspec
 from dateutil.tz import tzutc
 
 from foodco_storage.cache import entry_file
-from foodco_storage.cache.usage import UNIT, Usage, write_whole
+from foodco_storage.cache.usage import UNIT, Usage
 from foodco_storage.flows.cached import Head
 
 logger = logging.getLogger("foodco_storage")
@@ -35,6 +35,7 @@ USED_SECONDS: Final = 60.0
 """How exactly a file remembers when it was last used."""
 
 _DECODED: Final = 500
+_SHORT: Final = 8192
 _PATHS: Final = 4000
 """Of what is read often."""
 
@@ -106,9 +107,10 @@ class Disk:
             except (msgspec.DecodeError, ValueError):
                 return None
             _restore_dates(head.response)
-            if len(self._decoded) >= _DECODED:
-                self._decoded.clear()
-            self._decoded[path] = text, head
+            if len(text) <= _SHORT:
+                if len(self._decoded) >= _DECODED:
+                    self._decoded.clear()
+                self._decoded[path] = text, head
         if head.bucket != bucket or head.key != key:
             return None
         return head, data, asked_at
@@ -116,7 +118,7 @@ class Disk:
     def block(self, scope: str, head: Head, block: int) -> bytes | None:
         """One block of an object of several."""
         found = self._read(self._path(scope, head.bucket, head.key, head.etag, block))
-        if found is None or found[0] != _encoder.encode(_block_of(head, block)):
+        if found is None or found[0] != _encoded(_block_of(head, block)):
             return None
         return found[1] if len(found[1]) == head.length_of(block) else None
 
@@ -131,12 +133,20 @@ class Disk:
 
     def renew(self, scope: str, head: Head, asked_at: float) -> None:
         """The object was found unchanged."""
+        text = _encoded(head)
+        if text is None:
+            return
         try:
-            entry_file.renew(self._path(scope, head.bucket, head.key), _encoder.encode(head), asked_at)
+            entry_file.renew(self._path(scope, head.bucket, head.key), text, asked_at)
         except FileNotFoundError:
             return
         except OSError as error:
             self._rest(error)
+
+    def drop(self, scope: str, bucket: str, key: str) -> None:
+        """Forget an object: its head, without which its blocks are not found."""
+        with suppress(OSError):
+            self.usage.remove(self._path(scope, bucket, key))
 
     def _read(self, path: str) -> entry_file.EntryFile | None:
         try:
@@ -163,24 +173,14 @@ class Disk:
     def _write(self, path: str, description: Any, data: bytes, asked_at: float) -> None:
         if self._rests_until and time.monotonic() < self._rests_until:
             return
-        try:
-            text = _encoder.encode(description)
-        except (TypeError, ValueError):
-            # Something in the answer that MessagePack has no form for: then it is not kept.
+        text = _encoded(description)
+        if text is None or len(text) > entry_file.MAX_DESCRIPTION_BYTES or len(data) > self._max_data_bytes:
             return
-        if len(text) > entry_file.MAX_DESCRIPTION_BYTES or len(data) > self._max_data_bytes:
-            return
-        header = entry_file.header(text, data, asked_at)
-        size = len(header) + len(data)
         try:
-            temporary = write_whole(path, [header, data])
-            stored = False
-            try:
-                stored = self.usage.store(temporary, size, path)
-            finally:
-                if not stored:
-                    with suppress(OSError):
-                        os.unlink(temporary)
+            self.usage.write(path, [entry_file.header(text, data, asked_at), data])
+        except TimeoutError:
+            # Somebody holds the lock and stands still.
+            return
         except OSError as error:
             self._rest(error)
 
@@ -206,6 +206,18 @@ def _path(folder: str, scope: str, bucket: str, key: str, etag: str = "", block:
 
 def _block_of(head: Head, block: int) -> BlockOf:
     return BlockOf(head.bucket, head.key, head.etag, head.generation, block, head.block_bytes)
+
+
+def _encoded(description: Any) -> bytes | None:
+    """None where something in an answer has no form in MessagePack that it comes back from as it was: that is not kept."""
+    if isinstance(description, Head):
+        for value in description.response.values():
+            if isinstance(value, datetime) and not isinstance(value.tzinfo, tzutc):
+                return None
+    try:
+        return _encoder.encode(description)
+    except (TypeError, ValueError):
+        return None
 
 
 def _restore_dates(response: dict[str, Any]) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from foodco_storage.cache.shared_file import SharedFile
 
 WAIT_SECONDS: Final = 2.0
 """After that a follower asks the store itself."""
@@ -49,11 +50,8 @@ class Flights:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._under_way: dict[str, threading.Event] = {}
-        # Opened once, and never closed while the process lives: closing any descriptor of a file drops all of a process's
-        # locks on it.
-        self._file = (
-            None if path is None else os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        )
+        # One for each path and process: closing any descriptor of a file drops all of a process's locks on it.
+        self._file = None if path is None else SharedFile(path, [path.parent.parent, path.parent])
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
@@ -62,44 +60,58 @@ class Flights:
         Args:
             name: what is asked for, the same in every process.
         """
-        until = self._clock() + self._wait_seconds
-        with self._lock:
-            other = self._under_way.get(name)
-            if other is None:
-                own = self._under_way[name] = threading.Event()
-        if other is not None:
-            other.wait(self._wait_seconds)
-            yield
-            return
+        own = threading.Event()
         try:
-            position = _position(name)
-            held = self._hold(position, until)
-            try:
-                yield
-            finally:
-                if held and self._file is not None:
-                    fcntl.lockf(self._file, fcntl.LOCK_UN, 1, position)
-        finally:
             with self._lock:
-                self._under_way.pop(name, None)
+                other = self._under_way.setdefault(name, own)
+            if other is own:
+                with self._alone_on_the_host(_position(name)):
+                    yield
+                return
+            if not other.wait(self._wait_seconds):
+                # Slow; or interrupted before it could take its leave.
+                self._forget(name, other)
+            yield
+        finally:
+            self._forget(name, own)
             own.set()
 
-    def _hold(self, position: int, until: float) -> bool:
-        """Wait for other processes; whether this one leads now."""
+    def _forget(self, name: str, event: threading.Event) -> None:
+        with self._lock:
+            if self._under_way.get(name) is event:
+                del self._under_way[name]
+
+    @contextmanager
+    def _alone_on_the_host(self, position: int) -> Iterator[None]:
+        """Lead among processes as well; who had to wait leads nobody, since what the other brought may be of no use."""
+        descriptor = self._lock_now(position)
+        try:
+            yield
+        finally:
+            if descriptor is not None and self._file is not None and self._file.is_open():
+                fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, position)
+
+    def _lock_now(self, position: int) -> int | None:
+        """The descriptor that holds the lock; None, at the latest after a while, where another process has had it."""
         if self._file is None:
-            return False
-        pause = _FIRST_LOOK_SECONDS
+            return None
+        until, pause, waited = self._clock() + self._wait_seconds, _FIRST_LOOK_SECONDS, False
         while True:
             try:
-                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, position)
+                descriptor = self._file.descriptor()
+                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, position)
             except OSError as error:
                 if error.errno not in {errno.EACCES, errno.EAGAIN}:
-                    # A file system without locks: each process asks for itself.
-                    return False
+                    # No locks, no file: each process asks for itself.
+                    return None
             else:
-                return True
+                if not waited:
+                    return descriptor
+                fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, position)
+                return None
+            waited = True
             if self._clock() + pause > until:
-                return False
+                return None
             self._sleep(pause)
             pause = min(2 * pause, _LAST_LOOK_SECONDS)
 
@@ -107,6 +119,8 @@ class Flights:
         """In a forked child: the parent's threads lead nothing here, and its locks are not inherited."""
         self._lock = threading.Lock()
         self._under_way = {}
+        if self._file is not None:
+            self._file.after_fork()
 
 
 def _position(name: str) -> int:

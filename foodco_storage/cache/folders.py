@@ -11,7 +11,8 @@ from typing import Final
 
 from foodco_storage.cache import entry_file
 from foodco_storage.cache.generations import GENERATIONS, Generations
-from foodco_storage.cache.usage import Usage
+from foodco_storage.cache.private import make_private
+from foodco_storage.cache.usage import DATA, Usage
 
 ABOUT: Final = "about.json"
 _ANY_SIZE: Final = 1 << 62
@@ -68,10 +69,12 @@ class Folder:
         directory: that has a cache.
 
     Raises:
+        CacheError: it is not this user's alone.
         OSError: it can't be used.
     """
 
     def __init__(self, directory: Path) -> None:
+        make_private(directory)
         self.directory = directory
         self._usage = Usage(directory, _ANY_SIZE)
 
@@ -120,8 +123,10 @@ def folders(directory: Path) -> list[Folder]:
     """The caches below a directory, in the order of their names; none where it is not there.
 
     Raises:
+        CacheError: it is not this user's alone.
         OSError: it can't be read.
     """
-    if not directory.is_dir():
+    if not directory.exists():
         return []
-    return [Folder(one) for one in sorted(directory.iterdir()) if (one / "data").is_dir()]
+    make_private(directory)
+    return [Folder(one) for one in sorted(directory.iterdir()) if (one / DATA).is_dir()]

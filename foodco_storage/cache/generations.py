@@ -11,14 +11,16 @@ half. A file that was lost begins with numbers that nobody has seen either.
 from __future__ import annotations
 
 import logging
-import mmap
 import os
 import secrets
-import weakref
+import threading
+import time
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
+
+from foodco_storage.cache.shared_file import SharedFile
 
 logger = logging.getLogger("foodco_storage")
 
@@ -27,6 +29,9 @@ SLOTS: Final = 1 << 18
 
 GENERATIONS: Final = "generations"
 """The file that processes share, beside the directories of the routes: a write through one of them is one for all."""
+
+LOOK_SECONDS: Final = 1.0
+"""How often readers look whether somebody has removed the file, and others have made it anew."""
 
 _BYTES: Final = 8 * SLOTS
 _MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
@@ -54,36 +59,49 @@ class Generations:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path
         # Added to every number: changes all of them at once.
         self._shift = 0
-        self._file: int | None = None
+        self._file: SharedFile | None = None
+        self._lock = threading.Lock()
+        self._descriptor = -1
+        self._look_at_file_from = 0.0
         if path is None:
             # Nothing was cached before by a process that begins.
-            self._own = memoryview(bytearray(_BYTES)).cast("Q")
-            self._numbers = self._own
+            self._numbers = memoryview(bytearray(_BYTES)).cast("Q")
         else:
-            self._file = _opened(path)
-            weakref.finalize(self, os.close, self._file)
-            self._numbers = memoryview(mmap.mmap(self._file, _BYTES, prot=mmap.PROT_READ)).cast("Q")
+            self._file = SharedFile(path, [path.parent])
+            self._open(self._file)
 
     def of(self, slots: Sequence[int]) -> int:
         """The number of a key's slots together, below 2 ** 64."""
-        if len(slots) == 1:
-            return (self._numbers[slots[0]] + self._shift) & _MASK
-        return (sum(self._numbers[slot] for slot in slots) + self._shift) & _MASK
+        if self._file is None:
+            return (sum([self._numbers[slot] for slot in slots]) + self._shift) & _MASK
+        if time.monotonic() >= self._look_at_file_from:
+            self._look_at(self._file)
+        total = self._shift
+        # Not mapped: a file that somebody cuts short would end the process.
+        for slot in slots:
+            try:
+                found = os.pread(self._descriptor, 8, 8 * slot)
+            except OSError:
+                found = b""
+            # What is not there is a number that nobody has seen.
+            total += int.from_bytes(found, "little") if len(found) == 8 else secrets.randbits(64)  # noqa: PLR2004
+        return total & _MASK
 
     def change(self, slots: Iterable[int]) -> None:
         """What is cached for these slots is good no more."""
-        for slot in slots:
-            if self._file is None:
-                self._own[slot] = secrets.randbits(64)
-                continue
-            try:
-                # Not by the mapping: where the disk is full, a file system that never writes in place would end the process.
-                os.pwrite(self._file, os.urandom(8), 8 * slot)
-            except OSError as error:
-                self._change_here(error)
+        if self._file is None:
+            for slot in slots:
+                self._numbers[slot] = secrets.randbits(64)
+            return
+        try:
+            with self._lock:
+                descriptor = self._opened(self._file)
+                for slot in slots:
+                    os.pwrite(descriptor, os.urandom(8), 8 * slot)
+        except OSError as error:
+            self._change_here(self._file, error)
 
     def change_all(self) -> None:
         """Nothing that is cached is good any more.
@@ -94,41 +112,43 @@ class Generations:
         if self._file is None:
             self._shift = secrets.randbits(64)
         else:
-            os.pwrite(self._file, os.urandom(_BYTES), 0)
+            with self._lock:
+                os.pwrite(self._opened(self._file), os.urandom(_BYTES), 0)
 
-    def _change_here(self, error: OSError) -> None:
+    def _look_at(self, file: SharedFile) -> None:
+        """Whether the file is still that of the others."""
+        self._look_at_file_from = time.monotonic() + LOOK_SECONDS
+        try:
+            with self._lock:
+                self._opened(file)
+        except OSError as error:
+            self._change_here(file, error)
+
+    def _opened(self, file: SharedFile) -> int:
+        return self._descriptor if file.is_open() else self._open(file)
+
+    def _open(self, file: SharedFile) -> int:
+        descriptor = file.descriptor()
+        size = os.fstat(descriptor).st_size
+        if size < _BYTES:
+            # Of two who do this at once one changes the numbers of the other, which costs some requests.
+            os.pwrite(descriptor, os.urandom(_BYTES - size), size)
+        # In another file everything has other numbers.
+        self._descriptor = descriptor
+        return descriptor
+
+    def after_fork(self) -> None:
+        """In a forked child: another thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+        if self._file is not None:
+            self._file.after_fork()
+
+    def _change_here(self, file: SharedFile, error: OSError) -> None:
         """Others can't be told of a write: to them it is as one of another host. Here nothing is good any more."""
         if not self._shift:
             logger.warning(
                 "%s: other processes are not told of writes, and see them when ttl_seconds have passed: %s",
-                self._path,
+                file.path,
                 error,
             )
         self._shift = secrets.randbits(64)
-
-
-def _opened(path: Path) -> int:
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        file = os.open(path, flags)
-    except FileNotFoundError:
-        # Whole or not at all: whoever finds the file finds random numbers in it.
-        made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-        try:
-            with open(made, "xb", opener=_private) as new:
-                new.write(os.urandom(_BYTES))
-            os.link(made, path)
-        except FileExistsError:
-            pass
-        finally:
-            made.unlink(missing_ok=True)
-        file = os.open(path, flags)
-    size = os.fstat(file).st_size
-    if size != _BYTES:
-        os.close(file)
-        raise OSError(f"{path} has {size} bytes and not {_BYTES}: remove it, and what is cached is asked for again")
-    return file
-
-
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

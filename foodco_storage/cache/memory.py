@@ -20,16 +20,20 @@ class Item:
     """A block of an object; of an object of several blocks, item -1 is the head alone.
 
     Args:
-        head: the object's.
+        etag: the object's.
+        generation: the head's.
         data: the block's bytes; None for a head alone.
-        fresh_until: by the monotonic clock; of the head's item.
         bytes: what the item takes.
+        head: the object's, in the item that is asked for first.
+        fresh_until: by the clock of `look`; of the same item.
     """
 
-    head: Head
+    etag: str
+    generation: int
     data: bytes | None
-    fresh_until: float
     bytes: int
+    head: Head | None = None
+    fresh_until: float = 0.0
 
 
 Name = tuple[str, str, str, int]
@@ -68,6 +72,11 @@ class Memory:
                 self._items.pop(name, None)
             self.evictions += before - len(self._items)
 
+    def drop(self, name: Name) -> None:
+        """Forget an item."""
+        with self._lock:
+            self._items.pop(name, None)
+
     @property
     def bytes(self) -> int:
         """What all items take."""
@@ -81,17 +90,15 @@ class Memory:
         self.evictions = 0
 
 
-def item(head: Head, data: bytes | None, fresh_until: float, *, shares_head: bool = False) -> Item:
-    """An item, weighed.
+def block(head: Head, data: bytes) -> Item:
+    """A block of an object of several, weighed."""
+    return Item(head.etag, head.generation, data, _PER_ITEM + sys.getsizeof(data) + sys.getsizeof(head.etag))
 
-    Args:
-        head: the object's.
-        data: the block's bytes; None for a head alone.
-        fresh_until: by the monotonic clock.
-        shares_head: whether the head belongs to another item.
-    """
-    own = 0 if shares_head else weight(head.response)
-    return Item(head, data, fresh_until, _PER_ITEM + sys.getsizeof(data) + own)
+
+def first(head: Head, data: bytes | None, fresh_until: float) -> Item:
+    """A head, with the object's only block where it has one, weighed."""
+    size = _PER_ITEM + sys.getsizeof(data) + weight(head.response)
+    return Item(head.etag, head.generation, data, size, head, fresh_until)
 
 
 def _bytes_of(item: Item) -> int:

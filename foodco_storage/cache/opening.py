@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import logging
-import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from foodco_storage.cache.flights import Flights
 from foodco_storage.cache.generations import GENERATIONS, Generations
 from foodco_storage.cache.memory import Memory
+from foodco_storage.cache.private import make_private
 from foodco_storage.cache.route_cache import Levels
 from foodco_storage.config.model import Cache
 from foodco_storage.errors import CacheError
+
+_WRONG_PATH = {errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 
 logger = logging.getLogger("foodco_storage")
 
 
 def open_levels(
-    route: str, options: Cache, directory: Path | None, generations: Callable[[Path | None], Generations]
+    route: str,
+    options: Cache,
+    directory: Path | None,
+    generations: Callable[[Path | None], Generations],
+    flights: Callable[[Path | None], Flights],
 ) -> Levels:
     """The levels of a route's cache.
 
@@ -28,6 +34,7 @@ def open_levels(
         options: the route's.
         directory: of all routes' levels on disk; None where this one has none.
         generations: those of a file, or of this process.
+        flights: the same.
 
     Raises:
         CacheError: others may write the directory, or `xxhash` is not installed.
@@ -40,39 +47,17 @@ def open_levels(
         except ModuleNotFoundError as error:
             raise CacheError(str(directory), f"{error.name} is missing: pip install 'foodco-storage[cache]'") from error
         try:
-            private(directory)
+            make_private(directory)
             own = folders.folder_of(directory, route)
-            private(own)
+            make_private(own)
             folders.name(own, route)
             disk = Disk(own, options.disk_max_bytes, options.block_bytes)
-            return Levels(generations(directory / GENERATIONS), Flights(own / "flights"), memory, disk)
+            return Levels(generations(directory / GENERATIONS), flights(own / "flights"), memory, disk)
         except OSError as error:
+            if error.errno in _WRONG_PATH:
+                raise CacheError(
+                    str(directory), f"{error.strerror}: name another directory (cache.directory)"
+                ) from error
             # A service whose disk is full or read-only still serves.
             logger.warning("nothing is cached on disk: %s", error)
-    return Levels(generations(None), Flights(), memory, None)
-
-
-def private(directory: Path) -> None:
-    """Make a directory for its owner only, if it is not there.
-
-    Raises:
-        CacheError: others could write it, or it is none.
-        OSError: it can't be made.
-    """
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise CacheError(str(directory), "it is a file: name another directory") from error
-    status = directory.lstat()
-    if not stat.S_ISDIR(status.st_mode):
-        raise CacheError(str(directory), "it is a link: name the directory itself")
-    if status.st_uid != os.geteuid():
-        raise CacheError(
-            str(directory),
-            f"it belongs to user {status.st_uid}, and this process is user {os.geteuid()}: name a directory of this user's",
-        )
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise CacheError(
-            str(directory),
-            f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o}): `chmod go-w` it, or name another",
-        )
+    return Levels(generations(None), flights(None), memory, None)

@@ -14,13 +14,15 @@ import secrets
 import struct
 import threading
 import time
-import weakref
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
+
+from foodco_storage.cache.shared_file import SharedFile
 
 logger = logging.getLogger("foodco_storage")
 
@@ -38,9 +40,18 @@ _COUNT: Final = struct.Struct("<QQ36s")
 """What all files take, what was ever added, and since which start of the machine that is known. A CRC-32 of it follows."""
 
 _START: Final = Path("/proc/sys/kernel/random/boot_id")
-_TEMPORARY: Final = "."
-_ABANDONED_SECONDS: Final = 600.0
+DATA: Final = "data"
+_NEW: Final = "new"
+"""Where files are written before they get their names."""
+
+ABANDONED_SECONDS: Final = 60.0
 """A file that is being written is whole before."""
+
+_LOCK_SECONDS: Final = 0.5
+"""Whoever holds the lock is done in some microseconds, unless it was stopped: nobody waits for that."""
+
+_FIRST_LOOK_SECONDS: Final = 0.0002
+_LAST_LOOK_SECONDS: Final = 0.01
 
 _AT_ONCE: Final = 100
 _MINUTE: Final = 60.0
@@ -48,7 +59,7 @@ _MINUTE: Final = 60.0
 
 
 class Usage:
-    """The bytes of all files under `data`.
+    """The bytes of all files under `data`, and the writing of those that are to come there.
 
     Args:
         directory: the cache's.
@@ -65,76 +76,109 @@ class Usage:
         self._directory = directory
         self._unit = unit
         self._start = _start_of_the_machine()
-        self._sweeping = threading.Lock()
-        self._open()
-
-    def _open(self) -> None:
         self._lock = threading.Lock()
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._file = os.open(self._directory / "usage", flags, 0o600)
-        self._closes = weakref.finalize(self, os.close, self._file)
-        with self._locked():
-            is_new = not (self._directory / "data").exists()
-            (self._directory / "data").mkdir(mode=0o700, exist_ok=True)
-            if is_new:
-                self._set(0, 0)
+        self._sweeping = threading.Lock()
+        both = [directory.parent, directory]
+        self._file = SharedFile(directory / "usage", both)
+        self._guard = SharedFile(directory / "sweep", both)
+        with self._locked() as file:
+            self._make_folders(file)
+        self._remove_abandoned()
+
+    def _make_folders(self, file: int) -> None:
+        is_new = not (self._directory / DATA).exists()
+        for name in (DATA, _NEW):
+            (self._directory / name).mkdir(mode=0o700, exist_ok=True)
+        if is_new:
+            self._set(file, 0, 0)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._lock:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+    def _locked(self) -> Iterator[int]:
+        """The descriptor of the count, while nobody else changes it.
+
+        Raises:
+            OSError: it can't be opened; also `TimeoutError`, where somebody who holds the lock stands still.
+        """
+        until = time.monotonic() + _LOCK_SECONDS
+        if not self._lock.acquire(timeout=_LOCK_SECONDS):
+            raise TimeoutError(f"{self._file.path} is locked")
+        try:
+            descriptor = self._file.descriptor()
             try:
-                yield
+                _flock(descriptor, until, self._file.path)
+                yield descriptor
             finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+                # What is not locked may be unlocked as well.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+        finally:
+            self._lock.release()
 
-    @property
-    def bytes(self) -> int | None:
+    def counted(self) -> int | None:
         """What all files take, at most; None where that is not known."""
-        used = self._counted()[0]
-        return None if used == _UNKNOWN else used
+        try:
+            return self._counted(self._file.descriptor())[0]
+        except OSError:
+            return None
 
-    def _counted(self) -> tuple[int, int]:
-        found = os.pread(self._file, _COUNT.size + 4, 0)
+    def _counted(self, descriptor: int) -> tuple[int | None, int]:
+        found = os.pread(descriptor, _COUNT.size + 4, 0)
         count = found[: _COUNT.size]
         if found[_COUNT.size :] != _checksum(count):
-            return _UNKNOWN, 0
+            return None, 0
         used, added, start = _COUNT.unpack(count)
-        return used if start == self._start else _UNKNOWN, added
+        return used if start == self._start and used != _UNKNOWN else None, added
 
-    def _set(self, used: int, added: int) -> None:
-        count = _COUNT.pack(used, added & _UNKNOWN, self._start)
-        os.pwrite(self._file, count + _checksum(count), 0)
+    def _set(self, descriptor: int, used: int | None, added: int) -> None:
+        count = _COUNT.pack(_UNKNOWN if used is None else max(0, used), added & _UNKNOWN, self._start)
+        os.pwrite(descriptor, count + _checksum(count), 0)
 
-    def _add(self, size: int) -> None:
-        used, added = self._counted()
-        if used != _UNKNOWN:
-            self._set(max(0, used + size), added + max(0, size))
+    def _add(self, descriptor: int, taken: int) -> None:
+        used, added = self._counted(descriptor)
+        if used is not None:
+            self._set(descriptor, used + taken, added + max(0, taken))
 
     def _taken(self, size: int) -> int:
         return size + -size % self._unit
 
-    def store(self, temporary: str, size: int, path: str) -> bool:
-        """Give a whole file its name, in place of what has it; False where there is no room for it now.
+    def write(self, path: str, pieces: Sequence[bytes]) -> bool:
+        """Write a file, whole or not at all, in place of what has its name; False where there is no room for it now.
 
         Raises:
-            OSError: it could not be renamed.
+            OSError: it could not be written; nothing is left of it.
         """
+        new = f"{self._directory}/{_NEW}/{secrets.token_hex(8)}"
+        try:
+            try:
+                _write(new, pieces)
+            except FileNotFoundError:
+                # Somebody has removed the directory.
+                self._make_again()
+                _write(new, pieces)
+            return self._store(new, sum(map(len, pieces)), path)
+        finally:
+            with suppress(OSError):
+                os.unlink(new)
+
+    def _make_again(self) -> None:
+        with self._locked() as file:
+            self._make_folders(file)
+
+    def _store(self, new: str, size: int, path: str) -> bool:
         taken = self._taken(size)
-        with self._locked():
-            used = self.bytes
+        with self._locked() as file:
+            used, _ = self._counted(file)
             fits = used is not None and used + taken <= self.max_bytes
             if fits:
                 before = self._taken_by(path)
-                self._add(taken)
+                self._add(file, taken)
                 try:
-                    os.replace(temporary, path)
+                    _rename(new, path)
                 except OSError:
-                    self._add(-taken)
+                    self._add(file, -taken)
                     raise
-                self._add(-before)
+                self._add(file, -before)
         if used is None or (used + taken > BEGIN * self.max_bytes and taken <= self.max_bytes):
-            self._make_room()
+            self._make_room(taken)
         return fits
 
     def remove(self, *paths: str) -> int:
@@ -144,13 +188,13 @@ class Usage:
             OSError: one can't be taken away.
         """
         gone = 0
-        with self._locked():
+        with self._locked() as file:
             for path in paths:
                 taken = self._taken_by(path)
                 with suppress(FileNotFoundError):
                     os.unlink(path)
                     gone += 1
-                    self._add(-taken)
+                    self._add(file, -taken)
         return gone
 
     def _taken_by(self, path: str) -> int:
@@ -159,152 +203,166 @@ class Usage:
         except FileNotFoundError:
             return 0
 
-    def _make_room(self) -> None:
+    def _make_room(self, wanted: int) -> None:
         """Begin to, in a thread, unless somebody is at it."""
         if not self._sweeping.acquire(blocking=False):
             return
-        thread = threading.Thread(target=self._sweep_and_release, name="foodco-storage-cache", daemon=True)
+        thread = threading.Thread(
+            target=self._sweep_and_release, args=(wanted,), name="foodco-storage-cache", daemon=True
+        )
         try:
             thread.start()
         except RuntimeError:
             # The interpreter is ending, or there are too many threads: the next file tries again.
             self._sweeping.release()
 
-    def _sweep_and_release(self) -> None:
+    def _sweep_and_release(self, wanted: int) -> None:
         try:
-            self.sweep()
+            self.sweep(wanted)
         except OSError as error:
             logger.warning("no room could be made in the cache on disk: %s", error)
         finally:
             self._sweeping.release()
 
-    def sweep(self) -> None:
+    def sweep(self, wanted: int = 0) -> None:
         """Count what is there, and take away what was not used for longest, where that is too much.
+
+        Args:
+            wanted: bytes that are to find room.
 
         Raises:
             OSError: the directory can't be read.
         """
-        guard = os.open(self._directory / "sweep", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        guard = self._guard.descriptor()
         try:
             fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             # Another process is at it.
             return
-        else:
-            self._sweep()
+        try:
+            self._remove_abandoned()
+            self._sweep(wanted)
         finally:
-            os.close(guard)
+            # Not by closing: a child that was forked meanwhile has it open as well.
+            fcntl.flock(guard, fcntl.LOCK_UN)
 
-    def _sweep(self) -> None:
-        with self._locked():
-            _, before = self._counted()
+    def _sweep(self, wanted: int) -> None:
+        with self._locked() as file:
+            _, before = self._counted(file)
         # Not a list of all files: there may be millions.
         minutes: Counter[int] = Counter()
         for used_at, size, _ in self.files():
             minutes[int(used_at // _MINUTE)] += self._taken(size)
-        with self._locked():
-            _, now = self._counted()
+        with self._locked() as file:
+            _, now = self._counted(file)
             # What came since may have been found as well: rather too much than too little.
-            used = minutes.total() + ((now - before) & _UNKNOWN)
-            self._set(used, now)
-        if used <= BEGIN * self.max_bytes:
+            used = minutes.total() + now - before if now >= before else None
+            self._set(file, used, now)
+        if used is None or used + wanted <= BEGIN * self.max_bytes:
             return
-        excess = used - int(END * self.max_bytes)
+        excess = used - min(int(END * self.max_bytes), self.max_bytes - wanted)
         for last in sorted(minutes):
             excess -= minutes[last]
             if excess <= 0:
                 self._evict(last, excess + minutes[last])
                 return
-        self._evict(max(minutes, default=0), excess)
+        self._evict(max(minutes, default=0) + 1, 0)
 
     def _evict(self, last: int, excess_of_last: int) -> None:
         """Take away what was last used before a minute, and of what was used in it the oldest, so many bytes."""
-        of_last, going = [], []
-        for used_at, size, path in self.files():
-            minute = int(used_at // _MINUTE)
-            if minute == last:
-                of_last.append((used_at, size, path))
-            elif minute < last:
-                going.append(path)
-                if len(going) == _AT_ONCE:
-                    # Whoever stores meanwhile waits for no more than that.
-                    self.evictions += self.remove(*going)
-                    going = []
-        for _, size, path in sorted(of_last):
-            if excess_of_last <= 0:
-                break
-            going.append(path)
-            excess_of_last -= self._taken(size)
-        self._remove_some_at_once(going)
+        of_last: list[tuple[float, int, str]] = []
 
-    def _remove_some_at_once(self, paths: list[str]) -> None:
-        for start in range(0, len(paths), _AT_ONCE):
-            self.evictions += self.remove(*paths[start : start + _AT_ONCE])
+        def going() -> Iterator[str]:
+            for used_at, size, path in self.files():
+                minute = int(used_at // _MINUTE)
+                if minute == last:
+                    of_last.append((used_at, size, path))
+                elif minute < last:
+                    yield path
+            excess = excess_of_last
+            for _, size, path in sorted(of_last):
+                if excess <= 0:
+                    break
+                excess -= self._taken(size)
+                yield path
+
+        for gone in self._removed(going()):
+            self.evictions += gone
+
+    def _removed(self, paths: Iterable[str]) -> Iterator[int]:
+        """Take files away, some at once, so that whoever stores meanwhile waits for no more than that."""
+        going = iter(paths)
+        while some := list(islice(going, _AT_ONCE)):
+            yield self.remove(*some)
 
     def files(self) -> Iterator[tuple[float, int, str]]:
-        """When each was last used, its size, its path; what writers left behind is swept up."""
-        now = time.time()
-        with os.scandir(self._directory / "data") as folders:
+        """When each was last used, its size, its path."""
+        with os.scandir(self._directory / DATA) as folders:
             for folder in folders:
-                with suppress(NotADirectoryError, FileNotFoundError), os.scandir(folder.path) as files:
+                if not folder.is_dir(follow_symlinks=False):
+                    continue
+                with suppress(FileNotFoundError), os.scandir(folder.path) as files:
                     for file in files:
-                        try:
+                        with suppress(FileNotFoundError):
                             status = file.stat(follow_symlinks=False)
-                        except FileNotFoundError:
-                            continue
-                        if not file.name.startswith(_TEMPORARY):
                             yield status.st_mtime, status.st_size, file.path
-                        elif now - status.st_mtime > _ABANDONED_SECONDS:
-                            with suppress(FileNotFoundError):
-                                os.unlink(file.path)
+
+    def _remove_abandoned(self) -> None:
+        """What writers left behind that were killed."""
+        now = time.time()
+        with suppress(FileNotFoundError), os.scandir(self._directory / _NEW) as files:
+            for file in files:
+                with suppress(FileNotFoundError):
+                    if now - file.stat(follow_symlinks=False).st_mtime > ABANDONED_SECONDS:
+                        os.unlink(file.path)
 
     def clear(self) -> int:
-        """Take all files away; how many there were."""
-        gone = 0
-        going: list[str] = []
-        for _, _, path in self.files():
-            going.append(path)
-            if len(going) == _AT_ONCE:
-                gone += self.remove(*going)
-                going = []
-        return gone + self.remove(*going)
+        """Take all files away; how many there were.
+
+        Raises:
+            OSError: one can't be taken away.
+        """
+        return sum(self._removed(path for _, _, path in self.files()))
 
     def after_fork(self) -> None:
-        """In a forked child: a lock of its own, on a description of its own."""
+        """In a forked child: its own locks, on descriptions of its own."""
+        self._lock = threading.Lock()
         self._sweeping = threading.Lock()
         self.evictions = 0
-        self._closes()
-        self._open()
+        self._file.after_fork(close=True)
+        self._guard.after_fork(close=True)
 
 
-def write_whole(path: str, pieces: list[bytes]) -> str:
-    """Write a file under a temporary name beside its own; that name.
-
-    Raises:
-        OSError: it could not be written; nothing is left of it.
-    """
-    folder = os.path.dirname(path)
-    temporary = f"{folder}/{_TEMPORARY}{secrets.token_hex(8)}"
+def _write(path: str, pieces: Sequence[bytes]) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, 0o600)
     try:
-        descriptor = os.open(temporary, flags, 0o600)
+        written = os.writev(descriptor, pieces)
+    finally:
+        os.close(descriptor)
+    size = sum(map(len, pieces))
+    if written != size:
+        raise OSError(f"only {written} of {size} bytes could be written to {path}")
+
+
+def _rename(new: str, path: str) -> None:
+    try:
+        os.replace(new, path)
     except FileNotFoundError:
-        with suppress(FileExistsError):
-            os.mkdir(folder, 0o700)
-        descriptor = os.open(temporary, flags, 0o600)
-    try:
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        os.replace(new, path)
+
+
+def _flock(descriptor: int, until: float, path: Path) -> None:
+    pause = _FIRST_LOOK_SECONDS
+    while True:
         try:
-            written = os.writev(descriptor, pieces)
-            size = sum(map(len, pieces))
-            if written != size:
-                raise OSError(f"only {written} of {size} bytes could be written to {temporary}")
-        finally:
-            os.close(descriptor)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-    return temporary
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= until:
+                raise TimeoutError(f"{path} is locked by another process") from error
+        time.sleep(pause)
+        pause = min(2 * pause, _LAST_LOOK_SECONDS)
 
 
 def _checksum(count: bytes) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from foodco_storage.config.backend_checks import store_of
-from foodco_storage.config.model import CALLER, Cache, Configuration, Route
+from foodco_storage.config.model import CALLER, Configuration, Route
 from foodco_storage.config.plain import joined
 from foodco_storage.config.read import suggestion
 from foodco_storage.errors import Problem
@@ -15,8 +15,6 @@ from foodco_storage.errors import Problem
 # What S3 takes today or took once, and Ceph takes (https://docs.ceph.com/en/latest/radosgw/s3/bucketops/).
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}", re.ASCII)
 _PATTERN = re.compile(r"[A-Za-z0-9*?\[][A-Za-z0-9._*?\[\]!-]{0,254}", re.ASCII)
-_SMALLEST_BLOCK = 4096
-_LARGEST_BLOCK = 64 * 1024**2
 _WILDCARD = re.compile(r"[*?\[]")
 
 
@@ -40,7 +38,6 @@ def routes(configuration: Configuration) -> Iterator[Problem]:
         yield from _bucket_names(path, route)
         yield from _phase(path, route)
         yield from _same_place(configuration, path, route)
-        yield from _cache(f"{path}.cache", route.cache)
         if not route.reserved_prefix.endswith("/") or route.reserved_prefix.startswith("/"):
             yield Problem(
                 f"{path}.reserved_prefix", "must end with '/', and not begin with it, as in '.foodco-storage/'"
@@ -114,20 +111,6 @@ def _phase(path: str, route: Route) -> Iterator[Problem]:
             )
     if route.control.lease_seconds < 2 * route.control.refresh_seconds:
         yield Problem(f"{path}.control.lease_seconds", "must be at least twice refresh_seconds")
-
-
-def _cache(path: str, cache: Cache) -> Iterator[Problem]:
-    levels = {"memory_max_bytes": cache.memory_max_bytes, "disk_max_bytes": cache.disk_max_bytes}
-    sizes = {name: size for name, size in levels.items() if size is not None}
-    if not sizes and cache != Cache():
-        yield Problem(path, "keeps nothing: give memory_max_bytes or disk_max_bytes a size")
-    if not _SMALLEST_BLOCK <= cache.block_bytes <= _LARGEST_BLOCK:
-        yield Problem(f"{path}.block_bytes", "must be between '4KiB' and '64MiB'")
-    for name, size in sizes.items():
-        if size < 2 * cache.block_bytes:
-            yield Problem(
-                f"{path}.{name}", "is less than two blocks (block_bytes): nothing of a large object would stay"
-            )
 
 
 def _same_place(configuration: Configuration, path: str, route: Route) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from foodco_storage.config.backend_checks import backends
+from foodco_storage.config.cache_checks import caches
 from foodco_storage.config.model import CALLER, Configuration
 from foodco_storage.config.plain import joined, plain
 from foodco_storage.config.read import read
@@ -63,4 +64,4 @@ def _names(configuration: Configuration) -> Iterator[Problem]:
         yield Problem(f"backends.{CALLER}", "'caller' is reserved for the caller's own arguments; choose another name")
 
 
-_CHECKS: tuple[Callable[[Configuration], Iterator[Problem]], ...] = (_names, backends, default, routes, twice)
+_CHECKS: tuple[Callable[[Configuration], Iterator[Problem]], ...] = (_names, backends, default, routes, twice, caches)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,8 @@ from foodco_storage.flows.effects import Body
 class KeptBody(io.RawIOBase):
     """The stream inside the `StreamingBody` that a caller gets.
 
-    Each block is handed on once its last byte was read; what the caller leaves unread is not kept.
+    Each block is handed on once its last byte was read; what the caller leaves unread is not kept. Where two threads read at
+    once, who knows which bytes are whose: from then on nothing is kept.
 
     Args:
         body: of the whole object.
@@ -27,20 +29,35 @@ class KeptBody(io.RawIOBase):
         self._head = head
         self._keep = keep
         self._spoil = spoil
+        self._reading = threading.Lock()
+        self._keeps = True
         self._number = 0
+        self._position = 0
         self._begun = bytearray()
 
     def read(self, amt: int | None = None) -> bytes:
         """At most `amt` bytes; all that is left when None or negative."""
         if amt is not None and amt < 0:
             amt = None
+        if not self._reading.acquire(blocking=False):
+            self._keeps = False
+            return self._read(amt)
+        try:
+            data = self._read(amt)
+            if self._keeps and self._number < self._head.blocks:
+                self._collect(memoryview(data))
+        finally:
+            self._reading.release()
+        return data
+
+    def _read(self, amt: int | None) -> bytes:
         try:
             data: bytes = self._body.read(amt)
         except Exception:
+            self._keeps = False
             self._spoil()
             raise
-        if self._number < self._head.blocks:
-            self._collect(memoryview(data))
+        self._position += len(data)
         return data
 
     def _collect(self, data: memoryview) -> None:
@@ -63,10 +80,20 @@ class KeptBody(io.RawIOBase):
             return len(data)
 
     def readable(self) -> bool:
-        """True."""
-        return True
+        """True until closed."""
+        return not self.closed
+
+    def tell(self) -> int:
+        """Bytes read so far."""
+        return self._position
 
     def close(self) -> None:
         """Give the connection back, or drop it."""
-        self._body.close()
+        if not self.closed:
+            self._body.close()
         super().close()
+
+    @property
+    def _fp(self) -> Any:
+        # StreamingBody.set_socket_timeout reaches for the socket by this path (botocore.compat.set_socket_timeout).
+        return self._body._raw_stream._fp  # noqa: SLF001

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
-from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from botocore.response import StreamingBody
 from foodco_storage.backends.interface import Backend
 from foodco_storage.counting import add
 from foodco_storage.drivers.background import Background
+from foodco_storage.drivers.held_stream import HeldStream
 from foodco_storage.drivers.kept_body import KeptBody
 from foodco_storage.drivers.resumable_body import ResumableBody
 from foodco_storage.drivers.tee_body import TeeBody
@@ -37,6 +37,7 @@ from foodco_storage.flows.effects import (
     Defer,
     Discard,
     Enter,
+    Forget,
     Gather,
     Hit,
     Keep,
@@ -45,6 +46,7 @@ from foodco_storage.flows.effects import (
     Later,
     Look,
     NewId,
+    PassOn,
     Pause,
     ReadBody,
     Renew,
@@ -315,7 +317,7 @@ class ThreadDriver:
         return self._caches[effect.route].blocks(effect.head, effect.first, effect.last)
 
     def _keep(self, effect: Keep) -> None:
-        self._caches[effect.route].keep(effect.head, effect.blocks, effect.at)
+        self._caches[effect.route].keep(effect.head, effect.blocks, effect.looked)
 
     def _keep_missing(self, effect: KeepMissing) -> None:
         params = effect.request.params
@@ -324,6 +326,12 @@ class ThreadDriver:
 
     def _renew(self, effect: Renew) -> None:
         self._caches[effect.route].renew(effect.looked)
+
+    def _forget(self, effect: Forget) -> None:
+        self._caches[effect.route].drop(effect.bucket, effect.key)
+
+    def _pass_on(self, effect: PassOn) -> None:
+        self._caches[effect.route].pass_on(effect.bucket, effect.topic)
 
     def _alone(self, effect: Alone) -> Response:
         with self._caches[effect.route].alone(effect.bucket, effect.topic):
@@ -340,7 +348,7 @@ class ThreadDriver:
         return data if len(data) == effect.size else None
 
     def _bytes_body(self, effect: BytesBody) -> StreamingBody:
-        return StreamingBody(BytesIO(effect.data), len(effect.data))
+        return StreamingBody(HeldStream(effect.data), len(effect.data))
 
     def _hit(self, effect: Hit) -> StreamingBody | None:
         data = effect.data
@@ -349,13 +357,16 @@ class ThreadDriver:
             return None
         size = len(data)
         self._caches[effect.route].count_hit(effect.looked, size)
-        return StreamingBody(BytesIO(data), size)
+        return StreamingBody(HeldStream(data), size)
 
     def _keep_as_read(self, effect: KeepAsRead) -> StreamingBody:
         cache, head = self._caches[effect.route], effect.head
-        cache.keep(head, {}, effect.at)
+        cache.keep(head, {}, effect.looked)
         body = KeptBody(
-            effect.body, head, lambda number, data: cache.keep_blocks(head, {number: data}), lambda: cache.spoil(head)
+            effect.body,
+            head,
+            lambda number, data: cache.keep_blocks(head, {number: data}),
+            lambda: cache.spoil(head),
         )
         return StreamingBody(body, head.size)
 
@@ -376,6 +387,7 @@ class ThreadDriver:
         Defer: _defer,
         Discard: _discard,
         Enter: _enter,
+        Forget: _forget,
         Gather: _gather,
         Hit: _hit,
         Keep: _keep,
@@ -384,6 +396,7 @@ class ThreadDriver:
         Later: _later,
         Look: _look,
         NewId: _new_id,
+        PassOn: _pass_on,
         Pause: _pause,
         ReadBody: _read_body,
         Renew: _renew,

@@ -44,6 +44,7 @@ class Looked(Struct, frozen=True):
     Args:
         generation: the key's, to be kept with what is asked for now.
         at: seconds since 1970, by which what is asked for now is dated.
+        clock: the same by a clock that only grows.
         head: of the object; None where nothing is known.
         level: where it was found: `memory` or `disk`; empty where nothing is known.
         fresh: whether it may be answered without asking.
@@ -55,6 +56,7 @@ class Looked(Struct, frozen=True):
 
     generation: int
     at: float
+    clock: float
     head: Head | None = None
     level: str = ""
     fresh: bool = False

@@ -322,16 +322,38 @@ class Keep:
         route: the route's name.
         head: the object's.
         blocks: by number; of an object of one block that one.
-        at: seconds since 1970, before it was asked for.
+        looked: what was known before it was asked for.
     """
 
-    __slots__ = ("at", "blocks", "head", "route")
+    __slots__ = ("blocks", "head", "looked", "route")
 
-    def __init__(self, route: str, head: Head, blocks: Mapping[int, bytes], at: float) -> None:
+    def __init__(self, route: str, head: Head, blocks: Mapping[int, bytes], looked: Looked) -> None:
         self.route = route
         self.head = head
         self.blocks = blocks
-        self.at = at
+        self.looked = looked
+
+
+class Forget:
+    """What the cache keeps of a key is not what a store holds now."""
+
+    __slots__ = ("bucket", "key", "route")
+
+    def __init__(self, route: str, bucket: str, key: str) -> None:
+        self.route = route
+        self.bucket = bucket
+        self.key = key
+
+
+class PassOn:
+    """Nothing is kept of what was asked for: who asks for it next needs to wait for nobody (`Alone`)."""
+
+    __slots__ = ("bucket", "route", "topic")
+
+    def __init__(self, route: str, bucket: str, topic: str) -> None:
+        self.route = route
+        self.bucket = bucket
+        self.topic = topic
 
 
 class KeepMissing:
@@ -427,13 +449,13 @@ class KeepAsRead:
         route: the route's name.
         head: the object's.
         body: of the whole object.
-        at: seconds since 1970, before it was asked for.
+        looked: what was known before it was asked for.
     """
 
-    __slots__ = ("at", "body", "head", "route")
+    __slots__ = ("body", "head", "looked", "route")
 
-    def __init__(self, route: str, head: Head, body: Body, at: float) -> None:
+    def __init__(self, route: str, head: Head, body: Body, looked: Looked) -> None:
         self.route = route
         self.head = head
         self.body = body
-        self.at = at
+        self.looked = looked

@@ -20,7 +20,6 @@ from foodco_storage.front.dispatch import Dispatch
 from foodco_storage.front.events import SharedEvents
 from foodco_storage.front.held import hold
 from foodco_storage.front.mirroring import Mirroring, check_authority, journal_exists, mirroring_of
-from foodco_storage.front.principals import principal_of
 from foodco_storage.front.profiles import with_profile
 from foodco_storage.front.router import Router
 from foodco_storage.front.routes import (
@@ -160,8 +159,8 @@ class Assembly:
         kept = {}
         for name, route in self._routes.items():
             if caching_of(route) is not None:
-                principals = [principal_of(backends[one].client) for one in (route.primary, *route.fallbacks)]
-                scope = scope_of(stores(name, route, self._backends), principals, route.cache.block_bytes)
+                clients = [backends[one].client for one in (route.primary, *route.fallbacks)]
+                scope = scope_of(stores(name, route, self._backends), clients, route.cache.block_bytes)
                 # Of all its places, in whatever phase it is.
                 names = self._in_phase(name, None).names
                 kept[name] = caches.open(self._configuration, name, scope, names)

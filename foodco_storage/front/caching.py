@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import register_at_fork
 from pathlib import Path
@@ -16,9 +17,11 @@ from foodco_storage.config import Configuration
 from foodco_storage.errors import ConfigurationError, Problem
 from foodco_storage.front.client import StorageClient
 from foodco_storage.front.invalidation import Invalidation
+from foodco_storage.front.principals import principal_of
 
 if TYPE_CHECKING:
     # Most routes have no cache.
+    from foodco_storage.cache.flights import Flights
     from foodco_storage.cache.generations import Generations
     from foodco_storage.cache.route_cache import Levels, RouteCache
 
@@ -26,25 +29,32 @@ _SCHEME = 1
 """Entries of another form belong to another scope."""
 
 
-def scope_of(stores: str, principals: Sequence[str], block_bytes: int) -> str:
+def scope_of(stores: str, clients: Sequence[Any], block_bytes: int) -> str:
     """Who sees what is cached, as a digest: whoever asks the same stores as the same users, and cuts objects alike.
 
     Args:
-        stores: of the route (`foodco_storage.front.routes.stores`).
-        principals: as whom each of them is asked (`foodco_storage.front.principals`).
+        stores: of the route, as it is configured (`foodco_storage.front.routes.stores`).
+        clients: botocore's, of each of them: which store it really is, its caller or the environment may say.
         block_bytes: how objects are cut.
     """
-    return hashlib.sha256(json.dumps([_SCHEME, stores, *principals, block_bytes]).encode()).hexdigest()[:24]
+    asked = [
+        [client.meta.endpoint_url, client.meta.region_name, client.meta.partition, principal_of(client)]
+        for client in clients
+    ]
+    return hashlib.sha256(json.dumps([_SCHEME, stores, asked, block_bytes]).encode()).hexdigest()[:24]
 
 
 def cache_directory(configuration: Configuration, environ: Mapping[str, str]) -> Path:
     """Where the configuration, or the user's cache directory, has what is kept on disk.
 
     Raises:
-        ConfigurationError: nothing says where.
+        ConfigurationError: nothing says where, or it is of somebody who is not known.
     """
     if configuration.cache.directory is not None:
-        return Path(configuration.cache.directory).expanduser().absolute()
+        try:
+            return Path(configuration.cache.directory).expanduser()
+        except RuntimeError as error:
+            raise ConfigurationError([Problem("cache.directory", f"{error} name a directory")]) from error
     home = environ.get("XDG_CACHE_HOME") or (f"{environ['HOME']}/.cache" if environ.get("HOME") else "")
     if not Path(home).is_absolute():
         message = "is missing, and the process has no home to put it in; name a directory on a local disk"
@@ -59,6 +69,8 @@ class Caches:
         self._lock = threading.Lock()
         self._levels: dict[tuple[Any, ...], Levels] = {}
         self._generations: dict[Path | None, Generations] = {}
+        self._flights: dict[Path | None, Flights] = {}
+        self._told: list[Generations] = []
 
     def open(
         self, configuration: Configuration, name: str, scope: str, names: Callable[[str], Iterable[str]]
@@ -75,7 +87,7 @@ class Caches:
             CacheError: its directory is not this user's alone, or what it needs is not installed.
             ConfigurationError: nothing says where it lies.
         """
-        from foodco_storage.cache.route_cache import RouteCache  # noqa: PLC0415 - most routes have no cache
+        from foodco_storage.cache.route_cache import CLOCK, RouteCache  # noqa: PLC0415 - most routes have no cache
 
         options = configuration.routes[name].cache
         directory = cache_directory(configuration, os.environ) if options.disk_max_bytes is not None else None
@@ -85,6 +97,7 @@ class Caches:
             names,
             ttl_seconds=options.ttl_seconds,
             missing_ttl_seconds=options.missing_ttl_seconds,
+            not_before=time.time() - CLOCK(),
         )
 
     def _shared(self, name: str, options: Any, directory: Path | None) -> Levels:
@@ -95,7 +108,7 @@ class Caches:
         with self._lock:
             levels = self._levels.get(key)
             if levels is None:
-                levels = self._levels[key] = open_levels(name, options, directory, self._numbers)
+                levels = self._levels[key] = open_levels(name, options, directory, self._numbers, self._leads)
                 _watch(name, levels)
             return levels
 
@@ -106,8 +119,16 @@ class Caches:
         found = self._generations.get(path)
         if found is None:
             found = self._generations[path] = Generations(path)
-            StorageClient.invalidation = Invalidation(tuple(self._generations.values()))
+            self._told.append(found)
+        if StorageClient.invalidation is None:
+            StorageClient.invalidation = Invalidation(self._told)
         return found
+
+    def _leads(self, path: Path | None) -> Flights:
+        """The flights of a file: one object for each, since a process's locks on a file are all one to the kernel."""
+        from foodco_storage.cache.flights import Flights  # noqa: PLC0415 - most routes have no cache
+
+        return self._flights[path] if path in self._flights else self._flights.setdefault(path, Flights(path))
 
     def after_fork(self) -> None:
         """In a forked child: what the parent's threads hold is held for ever."""
@@ -126,7 +147,7 @@ def _watch(name: str, levels: Levels) -> None:
         counting.watch("cache_memory_bytes", name, lambda: memory.bytes)
         counting.watch("cache_memory_evictions", name, lambda: memory.evictions)
     if disk is not None:
-        counting.watch("cache_disk_bytes", name, lambda: disk.usage.bytes or 0)
+        counting.watch("cache_disk_bytes", name, lambda: disk.usage.counted() or 0)
         counting.watch("cache_disk_evictions", name, lambda: disk.usage.evictions)
 
 

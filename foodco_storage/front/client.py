@@ -7,10 +7,11 @@ managed transfers that would choose a transport of their own (`front.transfers`)
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from foodco_storage.flows.request import Parameters, Response
     from foodco_storage.front.dispatch import Dispatch
     from foodco_storage.front.events import SharedEvents
@@ -41,17 +42,9 @@ class StorageClient:
                 setattr(cls, name, through_routes(method))
 
     def _make_api_call(self, operation_name: str, api_params: Parameters) -> Response:
-        dispatch = self._dispatch
-        if dispatch is None:
-            invalidation = StorageClient.invalidation
-            if invalidation is not None and operation_name in invalidation.operations:
-                bucket = api_params.get("Bucket")
-                names = [str.__str__(bucket)] if isinstance(bucket, str) else []
-                return invalidation.send(self._plain, names, operation_name, api_params)
-            return self._plain(operation_name, api_params)
         events = self._events
-        if events is None or not events.has_front_handlers:
-            return self._routed(dispatch, operation_name, api_params)
+        if self._dispatch is None or events is None or not events.has_front_handlers:
+            return self._told(operation_name, api_params)
         meta = self.meta  # type: ignore[attr-defined]
         model = meta.service_model.operation_model(operation_name)
         context = {
@@ -63,16 +56,34 @@ class StorageClient:
             "auth_options": meta.service_model.metadata.get("auth"),
         }
         with events.before_routing(model, api_params, context) as changed:
-            return self._routed(dispatch, operation_name, changed)
+            return self._told(operation_name, changed)
 
-    def _routed(self, dispatch: Dispatch, operation_name: str, api_params: Parameters) -> Response:
+    def _told(self, operation_name: str, api_params: Parameters) -> Response:
+        """Carry out an operation, and tell the caches of the process what it writes."""
         invalidation = StorageClient.invalidation
         if invalidation is not None and operation_name in invalidation.operations:
-            names = dispatch.router.names(api_params.get("Bucket"))
-            return invalidation.send(partial(self._sent, dispatch), names, operation_name, api_params)
-        return self._sent(dispatch, operation_name, api_params)
+            # Before it is sent as well: who reads meanwhile asks a store, and who dies in the midst leaves nothing behind
+            # that is older than the write's beginning.
+            invalidation.change(self._bucket_names(api_params), operation_name, api_params)
+        try:
+            return self._routed(operation_name, api_params)
+        finally:
+            # Looked up again: the first cache may have been opened meanwhile, and keep what this write has overwritten.
+            invalidation = StorageClient.invalidation
+            if invalidation is not None and operation_name in invalidation.operations:
+                invalidation.change(self._bucket_names(api_params), operation_name, api_params)
 
-    def _sent(self, dispatch: Dispatch, operation_name: str, api_params: Parameters) -> Response:
+    def _bucket_names(self, api_params: Parameters) -> Iterable[str]:
+        """What callers and stores call a request's bucket."""
+        bucket = api_params.get("Bucket")
+        if self._dispatch is not None:
+            return self._dispatch.router.names(bucket)
+        return [str.__str__(bucket)] if isinstance(bucket, str) else []
+
+    def _routed(self, operation_name: str, api_params: Parameters) -> Response:
+        dispatch = self._dispatch
+        if dispatch is None:
+            return self._plain(operation_name, api_params)
         if dispatch.router.moves:
             return dispatch.pass_gates(operation_name, api_params, self._plain)
         plan = dispatch.router.plan(operation_name, api_params)

@@ -5,7 +5,7 @@ What was kept of a key is good no more when a write of it has ended, however it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -14,21 +14,16 @@ from foodco_storage.operations import OPERATIONS, OperationClass
 if TYPE_CHECKING:
     # Most processes have no cache.
     from foodco_storage.cache.generations import Generations
-    from foodco_storage.flows.request import Parameters, Response
+    from foodco_storage.flows.request import Parameters
 
 _WRITES = {OperationClass.OBJECT_WRITE, OperationClass.OBJECT_DELETE}
-
-Send = Callable[[str, "Parameters"], "Response"]
 
 
 class Invalidation:
     """Changes the numbers of what is written.
 
-    Before it is sent as well: who reads meanwhile asks a store, and who dies in the midst leaves nothing behind that is older
-    than the write's beginning.
-
     Args:
-        generations: all that caches of the process go by.
+        generations: all that caches of the process go by; more may come.
     """
 
     operations = frozenset({name for name, kind in OPERATIONS.items() if kind in _WRITES} | {"CompleteMultipartUpload"})
@@ -37,24 +32,16 @@ class Invalidation:
     def __init__(self, generations: Sequence[Generations]) -> None:
         self._generations = generations
 
-    def send(self, send: Send, names: Iterable[str], operation: str, params: Parameters) -> Response:
-        """Carry out one of `operations`.
+    def change(self, names: Iterable[str], operation: str, params: Parameters) -> None:
+        """What one of `operations` writes is about to be written, or may have been.
 
         Args:
-            send: carries it out.
             names: what callers and stores call the bucket.
             operation: botocore's name of it.
             params: its parameters.
         """
         slots = _slots(names, _keys(operation, params))
-        self._change(slots)
-        try:
-            return send(operation, params)
-        finally:
-            self._change(slots)
-
-    def _change(self, slots: Sequence[int]) -> None:
-        for generations in self._generations:
+        for generations in tuple(self._generations):
             generations.change(slots)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 from msgspec.structs import replace
@@ -22,15 +22,17 @@ from foodco_storage.flows.effects import (
     CachedBlocks,
     Count,
     Discard,
+    Forget,
     Hit,
     Keep,
     KeepAsRead,
     KeepMissing,
     Look,
+    PassOn,
     ReadBody,
     Renew,
 )
-from foodco_storage.flows.outcomes import NotThere, Rejected, Unavailable
+from foodco_storage.flows.outcomes import Deleted, NotThere, Rejected, Unavailable
 from foodco_storage.flows.request import Below, Flow, Request, Response
 from foodco_storage.layers.route import Caching
 from foodco_storage.layers.sight import whole_size
@@ -47,6 +49,7 @@ _LARGEST_PART: Final = 64 * 1024 * 1024
 """Parts are brought into memory whole: of larger ones nothing is kept."""
 
 _NOT_MODIFIED: Final = 304
+_FAILED: Final = 412
 _NOT_SATISFIABLE: Final = 416
 
 
@@ -97,7 +100,7 @@ class CachedReads:
         looked: Looked = yield Look(self._route, params["Bucket"], params["Key"])
         head = looked.head
         if head is None or not _is_met(params, head) or (not looked.fresh and "IfMatch" in params):
-            return (yield from self._below(request, below, looked))
+            return (yield from self._compared(request, below, looked))
         if not looked.fresh:
             response, looked = yield from self._revalidated(request, below, looked, head)
             if response is not None:
@@ -150,7 +153,8 @@ class CachedReads:
                 return answer
         ask = self._widened(request, span, head)
         if ask is None:
-            return (yield from self._below(request, below, looked))
+            yield PassOn(self._route, params["Bucket"], self._topic(params["Key"], span))
+            return (yield from self._compared(request, below, looked))
         try:
             if head is not None and not looked.fresh and "IfMatch" not in params:
                 response, looked = yield from self._revalidated(ask, below, looked, head)
@@ -158,15 +162,15 @@ class CachedReads:
                     answer = yield from self._answer(looked, head, request, span)
                     if answer is not None:
                         return answer
-                    response = yield from self._below(ask, below, looked)
+                    response = yield from self._compared(ask, below, looked)
             else:
-                response = yield from self._below(ask, below, looked)
+                response = yield from self._compared(ask, below, looked)
         except Rejected as error:
             if ask is request or error.status != _NOT_SATISFIABLE:
                 raise
             # The caller's own range is for the store to judge.
             return (yield from below(request))
-        answer = yield from self._kept(ask, span, looked, response)
+        answer = yield from self._kept(request, ask, span, looked, response)
         # What can't be cut to what the caller asked for is asked for again.
         return answer if answer is not None else (yield from below(request))
 
@@ -186,20 +190,14 @@ class CachedReads:
                 return None
             return request.with_params(Range=f"bytes=-{max(span.suffix, size)}")
         elif span.last is None:
-            return None
+            # Who knows how much that is.
+            return request
         else:
             start = span.first - span.first % size
             end = span.last + 1 + -(span.last + 1) % size
         if end - start > self._largest_part:
             return None
         return request.with_params(Range=f"bytes={start}-{end - 1}")
-
-    def _below(self, request: Request, below: Below, looked: Looked) -> Flow:
-        """Ask a store, unless it is remembered that the key is not there."""
-        if looked.missing is not None:
-            yield from self._remembered(looked.missing, request, looked)
-        yield Count("cache_misses", self._route)
-        return (yield from self._asked(request, below, looked))
 
     def _remembered(
         self, missing: Mapping[str, Response], request: Request, looked: Looked
@@ -211,14 +209,38 @@ class CachedReads:
             note(error.response, cache="memory")
             raise NotThere("", error)
 
+    def _compared(self, request: Request, below: Below, looked: Looked) -> Flow:
+        """Ask a store, unless it is remembered that the key is not there; what it contradicts is not answered again."""
+        if looked.missing is not None:
+            yield from self._remembered(looked.missing, request, looked)
+        yield Count("cache_misses", self._route)
+        return (yield from self._asked(request, below, looked))
+
     def _asked(self, request: Request, below: Below, looked: Looked) -> Flow:
+        bucket, key = request.params["Bucket"], request.params["Key"]
+        head = looked.head
         try:
-            return (yield from below(request))
-        except NotThere as error:
-            response: Response | None = getattr(error.error, "response", None)
-            if response is not None:
-                yield KeepMissing(self._route, request, looked, copied(response))
+            response: Response = yield from below(request)
+        except (NotThere, Deleted) as error:
+            if head is not None:
+                yield Forget(self._route, bucket, key)
+            told: Response | None = getattr(error.error, "response", None)
+            if told is not None:
+                yield KeepMissing(self._route, request, looked, copied(told))
             raise
+        except Rejected as error:
+            if (
+                head is not None
+                and "IfMatch" in request.params
+                and error.status == _FAILED
+                and _is_met(request.params, head)
+            ):
+                # The caller wants what is kept, and the store holds something else.
+                yield Forget(self._route, bucket, key)
+            raise
+        if head is not None and response.get("ETag") != head.etag:
+            yield Forget(self._route, bucket, key)
+        return response
 
     def _revalidated(
         self, ask: Request, below: Below, looked: Looked, head: Head
@@ -226,12 +248,14 @@ class CachedReads:
         """Ask whether an object has changed: the new one, or None and what is kept, which may be answered."""
         try:
             response: Response = yield from self._asked(ask.with_params(IfNoneMatch=head.etag), below, looked)
-        except NotThere:
+        except (NotThere, Deleted):
             yield Count("cache_misses", self._route)
             raise
         except Rejected as error:
             if error.status != _NOT_MODIFIED:
                 raise
+            if not _confirms(error, head):
+                return (yield from self._compared(ask, below, looked)), looked
             yield Renew(self._route, looked)
             yield Count("cache_revalidated", self._route)
         except Unavailable:
@@ -245,52 +269,109 @@ class CachedReads:
         return None, replace(looked, fresh=True, asked=True)
 
     def _kept(
-        self, ask: Request, span: Span, looked: Looked, response: Response
+        self, request: Request, ask: Request, span: Span, looked: Looked, response: Response
     ) -> Generator[Any, Any, Response | None]:
         """Keep what a store answered; the answer for the caller, or None where there is none in it."""
-        size = whole_size(response)
-        is_part = "ContentRange" in response
         if span is _WHOLE:
-            if is_part or size > self._max_object_bytes or not _may_be_kept(response):
-                return response
-            head = self._head(ask, looked, response, size)
-            if head.blocks > 1 and size > _AT_ONCE:
-                response["Body"] = yield KeepAsRead(self._route, head, response["Body"], looked.at)
-                return response
-            data: bytes | None = yield ReadBody(response["Body"], size)
-            if data is None:
-                return None
-            yield Keep(self._route, head, _whole_blocks(head, 0, data), looked.at)
-            response["Body"] = yield BytesBody(data)
+            if self._keeps_whole(response):
+                return (yield from self._whole_kept(ask, looked, response))
+        elif (part := _part(response, span, self._largest_part)) is not None:
+            return (yield from self._part_kept(ask, part, looked, response))
+        if ask is request:
+            yield PassOn(self._route, request.params["Bucket"], self._topic(request.params["Key"], span))
             return response
-        first = first_byte(response)
-        length = response["ContentLength"]
-        part = span.within(size)
-        covers = first is not None and part is not None and first <= part[0] and part[1] <= first + length
-        if first is None or part is None or not covers or length > self._largest_part:
-            yield Discard(response["Body"])
-            return None
-        data = yield ReadBody(response["Body"], length)
+        yield Discard(response["Body"])
+        return None
+
+    def _keeps_whole(self, response: Response) -> bool:
+        if "ContentLength" not in response or "ContentRange" in response:
+            return False
+        return response["ContentLength"] <= self._max_object_bytes and _may_be_kept(response)
+
+    def _whole_kept(self, ask: Request, looked: Looked, response: Response) -> Generator[Any, Any, Response | None]:
+        head = self._head(ask, looked, response)
+        if head.blocks > 1 and head.size > _AT_ONCE:
+            response["Body"] = yield KeepAsRead(self._route, head, response["Body"], looked)
+            return response
+        data: bytes | None = yield ReadBody(response["Body"], head.size)
         if data is None:
             return None
-        if _may_be_kept(response):
-            head = self._head(ask, looked, response, size)
-            blocks = _whole_blocks(head, first, data)
-            if blocks or head.blocks > 1:
-                yield Keep(self._route, head, blocks, looked.at)
-        start, end = part
-        if (start, end) != (first, first + length):
-            _narrow(response, start, end, size)
-            data = data[start - first : end - first]
+        yield Keep(self._route, head, _whole_blocks(head, 0, data), looked)
         response["Body"] = yield BytesBody(data)
         return response
 
-    def _head(self, ask: Request, looked: Looked, response: Response, size: int) -> Head:
-        params = ask.params
+    def _part_kept(
+        self, ask: Request, part: Part, looked: Looked, response: Response
+    ) -> Generator[Any, Any, Response | None]:
+        data: bytes | None = yield ReadBody(response["Body"], part.length)
+        if data is None:
+            return None
+        if _may_be_kept(response):
+            head = self._head(ask, looked, response)
+            blocks = _whole_blocks(head, part.first, data)
+            if blocks or head.blocks > 1:
+                yield Keep(self._route, head, blocks, looked)
+        if (part.start, part.end) != (part.first, part.first + part.length):
+            _narrow(response, part.start, part.end, part.size)
+            data = data[part.start - part.first : part.end - part.first]
+        response["Body"] = yield BytesBody(data)
+        return response
+
+    def _head(self, ask: Request, looked: Looked, response: Response) -> Head:
+        params, size = ask.params, whole_size(response)
         whole = _of_the_whole(response, size)
         return Head(
             params["Bucket"], params["Key"], response["ETag"], size, self._block_bytes, looked.generation, whole
         )
+
+
+class Part(NamedTuple):
+    """A part that a store answered with, and the part in it that the caller wants.
+
+    Args:
+        first: the answer's first byte.
+        length: bytes of the answer.
+        start: the first byte that is wanted.
+        end: the one after the last.
+        size: of the whole object.
+    """
+
+    first: int
+    length: int
+    start: int
+    end: int
+    size: int
+
+
+def _part(response: Response, span: Span, largest: int) -> Part | None:
+    """None where the answer is no part, has not all that is wanted, or is larger than what is kept."""
+    length = response.get("ContentLength")
+    first = first_byte(response)
+    if first is None or length is None or length > largest:
+        return None
+    size = whole_size(response)
+    wanted = span.within(size)
+    if wanted is None or not first <= wanted[0] or not wanted[1] <= first + length:
+        return None
+    return Part(first, length, *wanted, size)
+
+
+def _confirms(error: Rejected, head: Head) -> bool:
+    """Whether a 304 says that what is kept is what the route holds: of the same backend, which was the one to ask."""
+    response: Response = getattr(error.error, "response", None) or {}
+    metadata = response.get("ResponseMetadata", {})
+    changed, known = (_last_modified(told) for told in (metadata, head.response["ResponseMetadata"]))
+    if changed is not None and changed != known:
+        # Metadata can be replaced without the ETag changing.
+        return False
+    return error.backend == head.response["ResponseMetadata"]["Storage"].get("backend") and not metadata.get(
+        "Storage", {}
+    ).get("degraded")
+
+
+def _last_modified(metadata: Response) -> str | None:
+    found: str | None = metadata.get("HTTPHeaders", {}).get("last-modified")
+    return found
 
 
 def _has_plain_names(params: Response) -> bool:
@@ -338,6 +419,9 @@ def _of_the_whole(response: Response, size: int) -> Response:
     whole = {name: value for name, value in response.items() if name not in {"Body", "ContentRange"}}
     metadata = dict(whole["ResponseMetadata"])
     headers = {name: value for name, value in metadata.get("HTTPHeaders", {}).items() if name != "content-range"}
+    if "ContentRange" in response:
+        # They may be those of a part.
+        _drop_checksums(whole, headers)
     if "content-length" in headers:
         headers["content-length"] = str(size)
     backend = metadata.get("Storage", {}).get("backend")
@@ -378,11 +462,16 @@ def _narrow(answer: Response, start: int, end: int, size: int) -> None:
     """Turn an answer into that to a range."""
     told = f"bytes {start}-{end - 1}/{size}"
     answer |= {"ContentRange": told, "ContentLength": end - start}
-    for name in [name for name in answer if name.startswith("Checksum")]:
-        # Of the whole object.
-        del answer[name]
     metadata = answer["ResponseMetadata"]
     metadata["HTTPStatusCode"] = 206
-    headers = metadata.get("HTTPHeaders")
+    headers = metadata.get("HTTPHeaders", {})
+    # Those are of the whole object.
+    _drop_checksums(answer, headers)
     if headers:
         headers |= {"content-range": told, "content-length": str(end - start)}
+
+
+def _drop_checksums(answer: Response, headers: dict[str, str]) -> None:
+    for named, start in ((answer, "Checksum"), (headers, "x-amz-checksum-")):
+        for name in [name for name in named if name.startswith(start)]:
+            del named[name]

@@ -92,6 +92,9 @@ class FallbackReads:
                     f"foodco_storage: {missing.backend!r} {'is down' if degraded else 'does not hold the key'}, and the "
                     f"fallback {error.backend!r} could not be read"
                 )
+                if degraded and (answer := getattr(error.error, "response", None)) is not None:
+                    # "Not modified" is an answer too, and no better than the others.
+                    note(answer, degraded=True)
                 raise
             response = yield from self._answered(place, request, response, fallback=True)
             if degraded:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dateutil.tz import tzutc
+
 from foodco_storage.backends.memory import MemoryBackend
 from foodco_storage.cache.disk import Disk
 from foodco_storage.cache.flights import Flights
@@ -47,6 +49,8 @@ class Store(MemoryBackend):
             if "ContentRange" in answer:
                 headers["content-range"] = answer["ContentRange"]
             answer["ResponseMetadata"]["HTTPHeaders"] = headers
+            # As botocore reads it.
+            answer["LastModified"] = answer["LastModified"].replace(tzinfo=tzutc())
             answer["ResponseMetadata"]["HTTPStatusCode"] = 206 if "ContentRange" in answer else 200
         self.changed(request, answer)
         return answer
@@ -143,9 +147,13 @@ class Process:
         if operation != "DeleteObjects":
             params = {"Key": "k", **params}
         params = {"Bucket": "b", **params}
-        if operation in Invalidation.operations:
-            return self._invalidation.send(self._send, ["b"], operation, params)
-        return self._send(operation, params)
+        if operation not in Invalidation.operations:
+            return self._send(operation, params)
+        self._invalidation.change(["b"], operation, params)
+        try:
+            return self._send(operation, params)
+        finally:
+            self._invalidation.change(["b"], operation, params)
 
     def _send(self, operation: str, params: dict[str, Any]) -> Any:
         request = Request(operation, params)

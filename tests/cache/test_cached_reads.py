@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, FlexibleChecksumError
+from botocore.exceptions import ClientError, EndpointConnectionError, FlexibleChecksumError, IncompleteReadError
 from botocore.response import StreamingBody
 from cached_world import BLOCK, LARGEST, TTL, World
 
 from foodco_storage.counting import counters
-from foodco_storage.flows.outcomes import Unavailable
+from foodco_storage.drivers.held_stream import HeldStream
+from foodco_storage.drivers.kept_body import KeptBody
+from foodco_storage.flows.cached import Head
+from foodco_storage.flows.outcomes import Deleted, Rejected, Unavailable
 from foodco_storage.flows.request import Request
+from foodco_storage.flows.s3_errors import error_response
 from foodco_storage.layers import cached_reads
 
 SMALL = b"1234567"
@@ -362,6 +366,177 @@ class TestFreshness:
         assert "stale" not in lenient.call("GetObject")["ResponseMetadata"]["Storage"]
 
 
+class TestContradicted:
+    """What a store has said last is what the next read sees, ttl or not."""
+
+    def test_gone(self, world: World) -> None:
+        world.put(LARGE)
+        world.read(Range="bytes=0-7")
+        world.store.buckets["b"].clear()
+        with pytest.raises(ClientError, match="NoSuchKey"):
+            world.read()
+        with pytest.raises(ClientError, match="NoSuchKey"):
+            world.read(Range="bytes=0-7")
+        with pytest.raises(ClientError, match="404"):
+            world.call("HeadObject")
+
+    def test_another_that_is_not_kept(self, world: World) -> None:
+        world.put(LARGE)
+        world.read(Range="bytes=0-7")
+        world.put(HUGE)
+        assert world.read() == HUGE
+        assert world.read(Range="bytes=0-7") == HUGE[:8]
+        assert world.call("HeadObject")["ContentLength"] == len(HUGE)
+
+    def test_a_head_tells(self, world: World) -> None:
+        world.put(LARGE)
+        world.read(Range="bytes=0-7")
+        world.clock.now += TTL
+        world.put(HUGE)
+        assert world.call("HeadObject")["ContentLength"] == len(HUGE)
+        world.clock.now -= 1
+        assert world.read(Range="bytes=0-7") == HUGE[:8]
+
+    def test_a_condition_on_what_is_kept(self, world: World) -> None:
+        """As a download in parts, which would fail again and again."""
+        etag = world.put(LARGE)
+        world.read(Range="bytes=0-7")
+        world.put(LARGE[::-1])
+        with pytest.raises(ClientError, match="PreconditionFailed"):
+            world.read(Range="bytes=8-15", IfMatch=etag)
+        assert world.call("HeadObject")["ETag"] != etag
+        assert world.read(Range="bytes=0-7") == LARGE[::-1][:8]
+
+    def test_nothing_comes_back_when_nobody_can_be_asked(self) -> None:
+        world = World(stale_if_error=True)
+        world.put(SMALL)
+        world.read()
+        world.store.buckets["b"].clear()
+        world.clock.now += TTL
+        with pytest.raises(ClientError, match="NoSuchKey"):
+            world.read()
+
+        def down(_: Request) -> None:
+            raise Unavailable("one", EndpointConnectionError(endpoint_url="http://one"))
+
+        world.store.before = down
+        with pytest.raises(EndpointConnectionError):
+            world.read()
+
+    @pytest.mark.parametrize("changed", ["another backend", "degraded", "last-modified"])
+    def test_a_confirmation_that_confirms_nothing(self, world: World, changed: str) -> None:
+        world.put(SMALL)
+        world.read()
+        world.clock.now += TTL
+
+        def confirms(request: Request) -> None:
+            if "IfNoneMatch" in request.params:
+                answer: Any = {"ResponseMetadata": {"HTTPStatusCode": 304}, "Error": {"Code": "304"}}
+                if changed == "degraded":
+                    answer["ResponseMetadata"]["Storage"] = {"degraded": True}
+                elif changed == "last-modified":
+                    answer["ResponseMetadata"]["HTTPHeaders"] = {"last-modified": "Tue, 24 Nov 2026 00:00:00 GMT"}
+                backend = "other" if changed == "another backend" else "one"
+                raise Rejected(backend, ClientError(answer, request.operation))
+
+        world.store.before = confirms
+        assert world.process.level() is None
+        assert world.store.asked == ["GetObject"] * 3
+
+
+def test_an_answer_without_a_length(world: World) -> None:
+    """As a proxy that compresses gives it."""
+    world.put(LARGE)
+
+    def chunked(_: Request, answer: Any) -> None:
+        del answer["ContentLength"]
+
+    world.store.changed = chunked
+    for _ in range(2):
+        assert world.read() == LARGE
+        assert world.read(Range="bytes=8-15") == LARGE[8:16]
+
+
+class TestOpenRanges:
+    """Of objects that nobody knows yet."""
+
+    def test_of_a_small_object(self, world: World) -> None:
+        world.put(SMALL)
+        assert [world.read(Range="bytes=0-") for _ in range(2)] == [SMALL] * 2
+        assert world.read(Range="bytes=3-") == SMALL[3:]
+        assert world.store.asked == ["GetObject bytes=0-"]
+
+    def test_of_a_large_one(self, world: World) -> None:
+        world.put(LARGE)
+        assert world.read(Range="bytes=5-") == LARGE[5:]
+        assert world.read(Range="bytes=8-") == LARGE[8:]
+        assert world.store.asked == ["GetObject bytes=5-"]
+
+    def test_of_a_huge_one(self, world: World) -> None:
+        world.put(HUGE)
+        for _ in range(2):
+            assert world.read(Range="bytes=0-") == HUGE
+        assert world.store.asked == ["GetObject bytes=0-"] * 2
+
+
+def test_the_checksum_of_a_part_is_not_the_objects(world: World) -> None:
+    world.put(LARGE)
+
+    def tells(_: Request, answer: Any) -> None:
+        answer["ChecksumCRC32"] = "AAAAAA=="
+        answer["ResponseMetadata"]["HTTPHeaders"]["x-amz-checksum-crc32"] = "AAAAAA=="
+
+    world.store.changed = tells
+    world.read(Range="bytes=0-31")
+    answer = world.call("GetObject")
+    assert answer["ResponseMetadata"]["Storage"].get("cache")
+    assert "ChecksumCRC32" not in answer
+    assert "x-amz-checksum-crc32" not in answer["ResponseMetadata"]["HTTPHeaders"]
+
+
+class TestBodies:
+    def test_as_from_a_connection(self, world: World) -> None:
+        world.put(SMALL)
+        world.read()
+        body = world.call("GetObject")["Body"]
+        body.set_socket_timeout(1)
+        assert (body.read(2), body.tell()) == (SMALL[:2], 2)
+        body.close()
+        with pytest.raises(IncompleteReadError):
+            body.read()
+
+    def test_while_it_is_kept(self) -> None:
+        kept: dict[int, bytes] = {}
+        inner = StreamingBody(HeldStream(LARGE), len(LARGE))
+        head = Head("b", "k", "e", len(LARGE), BLOCK, 0, {})
+        body = StreamingBody(KeptBody(inner, head, kept.__setitem__, lambda: None), len(LARGE))
+        body.set_socket_timeout(1)
+        assert (body.read(9), body.tell()) == (LARGE[:9], 9)
+        assert body.read() == LARGE[9:]
+        assert kept == {number: LARGE[number * BLOCK :][:BLOCK] for number in range(4)}
+
+    def test_read_by_two_at_once(self) -> None:
+        kept: dict[int, bytes] = {}
+        inside, go_on = threading.Event(), threading.Event()
+
+        class Slow(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                if not inside.is_set():
+                    inside.set()
+                    assert go_on.wait(10)
+                return super().read(size)
+
+        head = Head("b", "k", "e", len(LARGE), BLOCK, 0, {})
+        body = KeptBody(StreamingBody(Slow(LARGE), len(LARGE)), head, kept.__setitem__, lambda: None)
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(body.read, BLOCK)
+            assert inside.wait(10)
+            assert body.read(BLOCK) == LARGE[:BLOCK]
+            go_on.set()
+            assert first.result() == LARGE[BLOCK : 2 * BLOCK]
+        assert kept == {}
+
+
 WRITES: list[tuple[str, dict[str, Any]]] = [
     ("PutObject", {"Body": b"new"}),
     ("DeleteObject", {}),
@@ -461,6 +636,29 @@ class TestMissing:
         world.clock.now += 5
         assert world.read() == SMALL
 
+    def test_of_a_key_that_was_there(self) -> None:
+        world = World(missing=5.0)
+        world.put(SMALL)
+        world.read()
+        world.store.buckets["b"].clear()
+        world.clock.now += TTL
+        for _ in range(3):
+            with pytest.raises(ClientError, match="NoSuchKey"):
+                world.read()
+        assert world.store.asked == ["GetObject"] * 2
+
+    def test_of_a_key_that_is_marked_as_deleted(self) -> None:
+        world = World(missing=5.0)
+
+        def deleted(request: Request) -> None:
+            raise Deleted("one", ClientError(error_response("NoSuchKey", 404, "gone"), request.operation))
+
+        world.store.before = deleted
+        for _ in range(3):
+            with pytest.raises(ClientError, match="NoSuchKey"):
+                world.read()
+        assert world.store.asked == ["GetObject"]
+
     def test_until_it_is_written(self) -> None:
         world = World(missing=5.0)
         with pytest.raises(ClientError):
@@ -470,6 +668,24 @@ class TestMissing:
 
 
 class TestSingleFlight:
+    def test_nobody_waits_for_what_is_not_kept(self, world: World) -> None:
+        world.put(HUGE)
+        world.read()
+        asked, go_on = threading.Event(), threading.Event()
+
+        def waits(_: Request) -> None:
+            if not asked.is_set():
+                asked.set()
+                assert go_on.wait(10)
+
+        world.store.before = waits
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(world.read)
+            assert asked.wait(10)
+            assert world.read() == HUGE
+            go_on.set()
+            assert first.result() == HUGE
+
     @pytest.mark.parametrize("body", [SMALL, LARGE])
     @pytest.mark.parametrize("params", [{}, {"Range": "bytes=1-2"}])
     def test_of_many_one_asks(self, world: World, params: dict[str, Any], body: bytes) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -19,10 +23,11 @@ from foodco_storage.cache import entry_file
 from foodco_storage.cache.disk import Disk
 from foodco_storage.cache.flights import Flights
 from foodco_storage.cache.generations import SLOTS, Generations, seed_of, slots_of
-from foodco_storage.cache.memory import HEAD, Memory, item, weight
-from foodco_storage.cache.opening import open_levels, private
+from foodco_storage.cache.memory import HEAD, Memory, first, weight
+from foodco_storage.cache.opening import open_levels
+from foodco_storage.cache.private import make_private
 from foodco_storage.cache.route_cache import RouteCache
-from foodco_storage.cache.usage import BEGIN, Usage, write_whole
+from foodco_storage.cache.usage import BEGIN, Usage
 from foodco_storage.config import Cache
 from foodco_storage.config.byte_size import ByteSize
 from foodco_storage.errors import CacheError
@@ -123,10 +128,60 @@ class TestGenerations:
         (tmp_path / "g").unlink()
         assert Generations(tmp_path / "g").of([0]) != before
 
-    def test_a_file_of_another_size(self, tmp_path: Path) -> None:
-        (tmp_path / "g").write_bytes(b"short")
-        with pytest.raises(OSError, match="remove it"):
-            Generations(tmp_path / "g")
+    def test_a_file_cut_short(self, tmp_path: Path) -> None:
+        one = Generations(tmp_path / "g")
+        os.truncate(tmp_path / "g", 100)
+        assert one.of([SLOTS - 1]) != one.of([SLOTS - 1])
+        other = Generations(tmp_path / "g")
+        assert (tmp_path / "g").stat().st_size == 8 * SLOTS
+        assert one.of([SLOTS - 1]) == other.of([SLOTS - 1]) == one.of([SLOTS - 1])
+
+    def test_a_file_that_is_removed_and_made_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("foodco_storage.cache.generations.LOOK_SECONDS", 0.0)
+        one = Generations(tmp_path / "g")
+        one.of([1])
+        (tmp_path / "g").unlink()
+        other = Generations(tmp_path / "g")
+        assert one.of([1]) == other.of([1])
+        other.change([1])
+        assert one.of([1]) == other.of([1])
+        (tmp_path / "g").unlink()
+        one.change([1])
+        assert one.of([1]) == other.of([1])
+
+    def test_a_number_that_somebody_else_has_now(self, tmp_path: Path) -> None:
+        """As after all descriptors were closed, by a process that becomes a daemon."""
+        one = Generations(tmp_path / "g")
+        os.close(one._descriptor)
+        mine = tmp_path / "mine"
+        with mine.open("w+b", buffering=0) as file:
+            assert file.fileno() == one._descriptor
+            file.write(bytes(100))
+            before = one.of([1])
+            one.change([1])
+            assert one.of([1]) != before
+            assert mine.read_bytes() == bytes(100)
+            del one
+            gc.collect()
+            assert file.write(b"x") == 1
+
+    def test_a_process_that_ends_keeps_its_numbers(self, tmp_path: Path) -> None:
+        program = (
+            "import atexit, os, sys\n"
+            "from pathlib import Path\n"
+            "one = None\n"
+            "def last():\n"
+            "    file = open(sys.argv[1] + '/mine', 'w+b', buffering=0)\n"
+            "    file.write(bytes(100))\n"
+            "    one.change(range(100))\n"
+            "    assert Path(sys.argv[1] + '/mine').read_bytes() == bytes(100)\n"
+            "    print('well')\n"
+            "atexit.register(last)\n"
+            "from foodco_storage.cache.generations import Generations\n"
+            "one = Generations(Path(sys.argv[1]) / 'g')\n"
+        )
+        ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+        assert ran.stdout == "well\n"
 
     @pytest.mark.parametrize("shared", [False, True])
     def test_all(self, tmp_path: Path, shared: bool) -> None:
@@ -158,35 +213,30 @@ class TestGenerations:
 
 class TestMemory:
     def test_the_least_recently_used_goes(self) -> None:
-        one = item(head("a"), b"1234", 0.0)
+        one = first(head("a"), b"1234", 0.0)
         memory = Memory(3 * one.bytes)
         for key in "abc":
-            memory.put(("s", "b", key, HEAD), item(head(key), b"1234", 0.0))
+            memory.put(("s", "b", key, HEAD), first(head(key), b"1234", 0.0))
         assert memory.get(("s", "b", "a", HEAD)) is not None
-        memory.put(("s", "b", "d", HEAD), item(head("d"), b"1234", 0.0))
+        memory.put(("s", "b", "d", HEAD), first(head("d"), b"1234", 0.0))
         assert [key for key in "abcd" if memory.get(("s", "b", key, HEAD)) is not None] == ["a", "c", "d"]
         assert memory.evictions == 1
         assert memory.bytes <= 3 * one.bytes
 
     def test_what_is_larger_than_all_of_it_drives_nothing_out(self) -> None:
         memory = Memory(10_000)
-        memory.put(("s", "b", "a", HEAD), item(head("a"), b"1234", 0.0))
-        memory.put(("s", "b", "large", HEAD), item(head("large"), bytes(20_000), 0.0))
+        memory.put(("s", "b", "a", HEAD), first(head("a"), b"1234", 0.0))
+        memory.put(("s", "b", "large", HEAD), first(head("large"), bytes(20_000), 0.0))
         assert memory.get(("s", "b", "a", HEAD)) is not None
         assert memory.get(("s", "b", "large", HEAD)) is None
 
     def test_weighed_with_all_that_it_holds(self) -> None:
-        assert item(head(), bytes(1000), 0.0).bytes > 1000 + weight(head().response)
+        assert first(head(), bytes(1000), 0.0).bytes > 1000 + weight(head().response)
         assert weight({"a": ["x" * 1000]}) > 1000
 
 
 def stored(usage: Usage, directory: Path, name: str, size: int) -> bool:
-    path = str(directory / "data" / name[:2] / name)
-    temporary = write_whole(path, [bytes(size)])
-    if usage.store(temporary, size, path):
-        return True
-    Path(temporary).unlink()
-    return False
+    return usage.write(str(directory / "data" / name[:2] / name), [bytes(size)])
 
 
 @pytest.fixture
@@ -198,12 +248,12 @@ class TestUsage:
     def test_counts_what_is_there(self, usage: Usage, tmp_path: Path) -> None:
         for name, size in (("aa1", 100), ("aa2", 50), ("bb1", 25), ("aa1", 10)):
             assert stored(usage, tmp_path, name, size)
-        assert usage.bytes == sum(on_disk(tmp_path).values()) == 85
-        assert Usage(tmp_path, 1000, unit=1).bytes == 85
+        assert usage.counted() == sum(on_disk(tmp_path).values()) == 85
+        assert Usage(tmp_path, 1000, unit=1).counted() == 85
         assert usage.remove(str(tmp_path / "data/aa/aa2"), str(tmp_path / "data/aa/none")) == 1
-        assert usage.bytes == 35
+        assert usage.counted() == 35
         assert usage.clear() == 2
-        assert usage.bytes == 0
+        assert usage.counted() == 0
 
     def test_never_more_than_it_may(self, usage: Usage, tmp_path: Path) -> None:
         names = [f"{number:02}x" for number in range(40)]
@@ -227,23 +277,93 @@ class TestUsage:
 
     def test_what_a_crash_left(self, usage: Usage, tmp_path: Path) -> None:
         assert stored(usage, tmp_path, "aa1", 100)
-        (tmp_path / "data/aa/.abandoned").write_bytes(b"x")
-        os.utime(tmp_path / "data/aa/.abandoned", (1, 1))
-        (tmp_path / "data/aa/.written now").write_bytes(b"x")
-        usage._add(500)
+        for name in ("abandoned", "written now"):
+            (tmp_path / "new" / name).write_bytes(b"x")
+        os.utime(tmp_path / "new" / "abandoned", (1, 1))
+        with usage._locked() as file:
+            usage._add(file, 500)
         usage.sweep()
-        assert usage.bytes == 100
-        assert on_disk(tmp_path) == {"aa1": 100, ".written now": 1}
+        assert usage.counted() == 100
+        assert on_disk(tmp_path) == {"aa1": 100}
+        assert [path.name for path in (tmp_path / "new").iterdir()] == ["written now"]
+        os.utime(tmp_path / "new" / "written now", (1, 1))
+        Usage(tmp_path, 1000)
+        assert not list((tmp_path / "new").iterdir())
+
+    def test_large_files_find_room_among_small_ones(self, usage: Usage, tmp_path: Path) -> None:
+        """Also where all of them together are not yet enough to make room."""
+        for number in range(46):
+            assert stored(usage, tmp_path, f"{number:02}x", 20)
+        assert not stored(usage, tmp_path, "large", 100)
+        usage._sweeping.acquire()
+        usage._sweeping.release()
+        assert stored(usage, tmp_path, "large", 100)
+
+    def test_nobody_waits_for_who_stands_still(self, usage: Usage, tmp_path: Path) -> None:
+        other = Usage(tmp_path, 1000, unit=1)
+        with other._locked():
+            start = time.monotonic()
+            with pytest.raises(TimeoutError):
+                stored(usage, tmp_path, "aa1", 100)
+            assert time.monotonic() - start < 5
+        assert stored(usage, tmp_path, "aa1", 100)
+
+    def test_a_fork_while_room_is_made(self, usage: Usage, tmp_path: Path) -> None:
+        """A child inherits the lock's description, and lives on."""
+        read, write = os.pipe()
+        child = 0
+
+        def files(_: Any = None) -> Any:
+            nonlocal child
+            child = os.fork()
+            if not child:
+                os.read(read, 1)
+                os._exit(0)
+            return iter(())
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(usage, "files", files)
+            usage.sweep()
+        try:
+            with usage._locked() as file:
+                usage._add(file, 500)
+            other = Usage(tmp_path, 1000, unit=1)
+            other.sweep()
+            assert other.counted() == 0
+        finally:
+            os.write(write, b"x")
+            os.waitpid(child, 0)
+
+    def test_a_directory_that_is_removed_and_made_again(self, usage: Usage, tmp_path: Path) -> None:
+        assert stored(usage, tmp_path, "aa1", 900)
+        shutil.rmtree(tmp_path)
+        make_private(tmp_path)
+        other = Usage(tmp_path, 1000, unit=1)
+        assert stored(other, tmp_path, "aa2", 300)
+        assert stored(usage, tmp_path, "aa3", 300)
+        assert usage.counted() == other.counted() == 600
+        shutil.rmtree(tmp_path)
+        stored(usage, tmp_path, "aa4", 300)
+        assert stored(usage, tmp_path, "aa4", 300)
+        assert usage.counted() == 300
+
+    def test_the_machine_was_started_anew(self, usage: Usage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert stored(usage, tmp_path, "aa1", 100)
+        monkeypatch.setattr("foodco_storage.cache.usage._start_of_the_machine", lambda: b"x" * 36)
+        again = Usage(tmp_path, 1000, unit=1)
+        assert again.counted() is None
+        again.sweep()
+        assert again.counted() == 100
 
     def test_a_lost_count_is_made_again(self, usage: Usage, tmp_path: Path) -> None:
         assert stored(usage, tmp_path, "aa1", 100)
         (tmp_path / "usage").unlink()
         again = Usage(tmp_path, 1000, unit=1)
-        assert again.bytes is None
+        assert again.counted() is None
         assert not stored(again, tmp_path, "aa2", 1)
         again._sweeping.acquire()
         again._sweeping.release()
-        assert again.bytes == 100
+        assert again.counted() == 100
 
     def test_many_at_once(self, usage: Usage, tmp_path: Path) -> None:
         others = [usage, Usage(tmp_path, 1000, unit=1)]
@@ -258,8 +378,9 @@ class TestUsage:
         for thread in threads:
             thread.join()
         with usage._sweeping:
-            assert usage.bytes is not None
-            assert sum(on_disk(tmp_path).values()) <= usage.bytes <= 1000
+            counted = usage.counted()
+            assert counted is not None
+            assert sum(on_disk(tmp_path).values()) <= counted <= 1000
 
 
 class TestFlights:
@@ -330,7 +451,7 @@ class TestFlights:
 
 def open_with(directory: Path | None, **options: Any) -> Any:
     sizes = {name: ByteSize(value) if name.endswith("bytes") else value for name, value in options.items()}
-    return open_levels("images", Cache(**sizes), directory, Generations)
+    return open_levels("images", Cache(**sizes), directory, Generations, Flights)
 
 
 class TestOpening:
@@ -338,8 +459,8 @@ class TestOpening:
         os.umask(old := os.umask(0))
         levels = open_with(tmp_path / "top", disk_max_bytes=10_000)
         cache = RouteCache(levels, "scope", lambda bucket: [bucket], ttl_seconds=1.0)
-        generation = cache.look("b", "k").generation
-        cache.keep(replace(head(), generation=generation), {0: b"1234"}, time.time())
+        looked = cache.look("b", "k")
+        cache.keep(replace(head(), generation=looked.generation), {0: b"1234"}, looked)
         assert cache.look("b", "k").level == "disk"
         assert old is not None
         for path in [tmp_path / "top", *(tmp_path / "top").rglob("*")]:
@@ -364,21 +485,21 @@ class TestOpening:
         (tmp_path / "real").mkdir(mode=0o700)
         (tmp_path / "link").symlink_to(tmp_path / "real")
         with pytest.raises(CacheError, match="a link"):
-            private(tmp_path / "link")
+            make_private(tmp_path / "link")
 
     def test_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(CacheError, match="a file"):
-            private(tmp_path / "file")
+            make_private(tmp_path / "file")
 
     def test_another_users(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: 12345)
         with pytest.raises(CacheError, match="user 12345"):
-            private(tmp_path)
+            make_private(tmp_path)
 
     def test_a_disk_that_fails_leaves_the_rest(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         (tmp_path / "top").mkdir(mode=0o700)
-        (tmp_path / "top" / "generations").write_bytes(b"short")
+        (tmp_path / "top" / "generations").mkdir()
         cache = open_with(tmp_path / "top", disk_max_bytes=1000, memory_max_bytes=1000)
         assert cache.disk is None
         assert "nothing is cached on disk" in caplog.text

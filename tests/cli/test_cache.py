@@ -140,6 +140,29 @@ def test_verify(operator: Operator) -> None:
     assert operator.run("verify").exit_code == 0
 
 
+def test_nothing_outside_is_touched(operator: Operator, tmp_path: Path) -> None:
+    operator.level("dish")
+    (data,) = operator.directory.glob("*/data/*")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_bytes(BODY)
+    (data.parent / "zz").symlink_to(outside)
+    for action in ("stats", "verify", "clear"):
+        assert operator.run(action).exit_code == 0
+    assert (outside / "kept").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("which", [".", "*/"])
+def test_a_directory_that_others_may_write(operator: Operator, which: str) -> None:
+    operator.level("dish")
+    next(operator.directory.glob(which) if which != "." else iter([operator.directory])).chmod(0o777)
+    for action in ("stats", "verify", "clear"):
+        ran = operator.run(action)
+        assert ran.exit_code == 2
+        assert "chmod go-w" in ran.output
+    assert operator.files()
+
+
 def test_wrong_arguments(operator: Operator, tmp_path: Path) -> None:
     operator.level("dish")
     assert operator.run("empty").exit_code == 2

@@ -162,11 +162,15 @@ ROUTES = [
     ),
     (
         {"cache": {"memory_max_bytes": "1MiB"}},
-        "cache.memory_max_bytes: is less than two blocks (block_bytes): nothing of a large object would stay",
+        "cache.memory_max_bytes: has no room for two blocks; raise it, or lower block_bytes",
     ),
     (
-        {"cache": {"disk_max_bytes": "100MB", "block_bytes": "64MiB"}},
-        "cache.disk_max_bytes: is less than two blocks (block_bytes): nothing of a large object would stay",
+        {"cache": {"disk_max_bytes": "100MB", "max_object_bytes": "1KiB"}},
+        "cache.max_object_bytes: is less than block_bytes; raise it, or lower block_bytes",
+    ),
+    (
+        {"cache": {"disk_max_bytes": "100MB", "block_bytes": "64MiB", "max_object_bytes": "1GiB"}},
+        "cache.disk_max_bytes: has no room for two blocks; raise it, or lower block_bytes",
     ),
     ({"compression": {}}, f"compression: compression: {NOT_YET}; leave the table out"),
     *(
@@ -211,6 +215,13 @@ DOCUMENTS = [
     ),
     (with_changes(default__backend="cep"), "default.backend: no backend 'cep'; did you mean 'ceph'?"),
     (with_changes(cache={"directory": 7}), "cache.directory: expected `str`, got `int`"),
+    *(
+        (
+            with_changes(cache={"directory": directory}),
+            "cache.directory: must be an absolute path, or begin with '~': processes meet there wherever they were started",
+        )
+        for directory in ("", "cache", "./cache", "/a\0b")
+    ),
     (with_changes(journal={"max_entries": 0}), "journal.max_entries: expected `int` >= 1"),
     (with_changes(route={}), "route: unknown key; did you mean 'routes'?"),
     (with_changes(backends=[]), "backends: must be a table, not an array"),

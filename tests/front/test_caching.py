@@ -8,18 +8,20 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ParamValidationError
+from botocore.exceptions import EndpointConnectionError, ParamValidationError
 
 import foodco_storage
 from foodco_storage.counting import counters
 from foodco_storage.errors import CacheError, ConfigurationError
-from foodco_storage.front.caching import cache_directory
+from foodco_storage.front.caching import Caches, cache_directory
+from foodco_storage.front.client import StorageClient
 
 LEVELS: dict[str, dict[str, Any]] = {
     "memory": {"memory_max_bytes": "64MiB"},
@@ -139,6 +141,55 @@ def test_many_keys_that_change_take_no_more_than_one(two: Any, storage: Any, tmp
         files = [path for path in (tmp_path / "cache").glob("*/data/*/*") if not path.name.startswith(".")]
         assert sum(path.stat().st_size for path in files) <= 300 * 1024
     assert len(list((tmp_path / "cache").glob("*/data"))) == 1
+
+
+@levels
+def test_a_store_that_its_caller_names(two: Any, storage: Any, levels: str) -> None:
+    """Two clients with the same keys and routes may still ask two stores."""
+    described = storage(levels, ttl_seconds=3600)
+    described["routes"]["ours"] |= {"primary": "caller", "fallbacks": []}
+    for name in ("new", "old"):
+        two.put(name, "k", name.encode())
+        s3 = client(described, **two.servers[name].client_arguments())
+        for _ in range(2):
+            assert s3.get_object(Bucket=two.bucket, Key="k")["Body"].read() == name.encode()
+
+
+def test_a_write_that_is_under_way_when_the_first_cache_is_opened(
+    two: Any, storage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StorageClient, "invalidation", None)
+    monkeypatch.setattr("foodco_storage.front.caching.caches", opened := Caches())
+    monkeypatch.setattr("foodco_storage.front.assembly.caches", opened)
+    two.put("new", "k", b"old")
+    writer = client(storage(None))
+    readers: list[Any] = []
+
+    def meanwhile(**_: Any) -> None:
+        readers.append(client(storage("memory", ttl_seconds=3600)))
+        assert readers[0].get_object(Bucket=two.bucket, Key="k")["Body"].read() == b"old"
+
+    writer.meta.events.register_first("before-send.s3.PutObject", meanwhile)
+    writer.put_object(Bucket=two.bucket, Key="k", Body=b"new")
+    assert readers[0].get_object(Bucket=two.bucket, Key="k")["Body"].read() == b"new"
+
+
+def test_a_confirmation_by_a_fallback_while_the_primary_is_down(two: Any, storage: Any) -> None:
+    """It says what an older copy is: marked, and good for this answer alone."""
+    two.put("old", "k", BODY)
+    described = storage("memory", ttl_seconds=0)
+    described["routes"]["ours"]["read_when_primary_down"] = True
+    described["backends"]["new"] = {**two.backends["new"], "max_attempts": 1}
+    s3 = client(described)
+    assert s3.get_object(Bucket=two.bucket, Key="k")["Body"].read() == BODY
+    s3.meta.events.register("before-send.s3", partial(_refused, two.servers["new"].endpoint_url))
+    storage_of = s3.get_object(Bucket=two.bucket, Key="k")["ResponseMetadata"]["Storage"]
+    assert storage_of == {"backend": "old", "fallback": True, "degraded": True}
+
+
+def _refused(endpoint: str, request: Any, **_: Any) -> Any:
+    if request.url.startswith(endpoint):
+        raise EndpointConnectionError(endpoint_url=endpoint)
 
 
 def test_events_of_a_hit(two: Any, storage: Any) -> None:

@@ -8,7 +8,14 @@ import boto3
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials, RefreshableCredentials
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    AssumeRoleWithWebIdentityCredentialFetcher,
+    Credentials,
+    DeferredRefreshableCredentials,
+    RefreshableCredentials,
+)
+from botocore.utils import FileWebIdentityTokenLoader, InstanceMetadataFetcher
 
 from foodco_storage.front.principals import principal_of
 
@@ -23,11 +30,12 @@ def keys(key: str, secret: str) -> Any:
     return client(aws_access_key_id=key, aws_secret_access_key=secret)
 
 
-def role(arn: str, **extra: Any) -> Any:
+def role(arn: str, by: str = "alice", **extra: Any) -> Any:
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("somebody was asked")
 
-    fetcher = AssumeRoleCredentialFetcher(refuse, None, arn, extra_args=extra)
+    source = Credentials(by, "s")
+    fetcher = AssumeRoleCredentialFetcher(refuse, source, arn, extra_args=extra)
     return client(DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role"))
 
 
@@ -46,8 +54,33 @@ def test_anonymous() -> None:
 def test_a_role_is_the_same_whoever_assumes_it() -> None:
     one = principal_of(role("arn:aws:iam::1:role/a"))
     assert one == principal_of(role("arn:aws:iam::1:role/a"))
-    others = {principal_of(role("arn:aws:iam::1:role/b")), principal_of(role("arn:aws:iam::1:role/a", Policy="{}"))}
-    assert len({one, *others}) == 3
+    others = [
+        role("arn:aws:iam::1:role/b"),
+        role("arn:aws:iam::1:role/a", "bob"),
+        role("arn:aws:iam::1:role/a", Policy="{}"),
+    ]
+    assert len({one, *map(principal_of, others)}) == 4
+
+
+def test_a_role_by_a_token() -> None:
+    def by(path: str) -> str:
+        loader = FileWebIdentityTokenLoader(path)
+        fetcher = AssumeRoleWithWebIdentityCredentialFetcher(dict, loader, "arn:aws:iam::1:role/a")
+        return principal_of(client(DeferredRefreshableCredentials(fetcher.fetch_credentials, "custom")))
+
+    assert by("/token") == by("/token") != by("/another")
+
+
+def test_the_role_of_a_machine() -> None:
+    found = {"access_key": "a", "secret_key": "s", "token": "t", "expiry_time": "2099-01-01T00:00:00Z"}
+
+    def of(key: str) -> str:
+        refresh = InstanceMetadataFetcher().retrieve_iam_role_credentials
+        return principal_of(
+            client(RefreshableCredentials.create_from_metadata({**found, "access_key": key}, refresh, "iam-role"))
+        )
+
+    assert of("a") == of("b")
 
 
 def test_keys_that_are_refreshed() -> None:
