@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from cachetools import LRUCache
@@ -28,12 +28,10 @@ MAX_UNKEPT: Final = 1000
 """Things that are remembered not to be kept."""
 
 
-def _boot_clock() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-CLOCK: Final[Callable[[], float]] = _boot_clock if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
-"""Goes on while the machine sleeps, where there is such a clock."""
+CLOCK: Final[Callable[[], float]] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+)
+"""Seconds; goes on while the machine sleeps, where there is such a clock."""
 
 
 class Recent:

@@ -18,6 +18,7 @@ class Head(Struct, frozen=True):
         block_bytes: how it is cut: block `n` begins at `n * block_bytes`.
         generation: that of the key before the object was asked for; the head is good while the key's is the same.
         response: of a GET of the whole object, without `Body`.
+        since: seconds since 1970, before the response was asked for.
     """
 
     bucket: str
@@ -27,6 +28,7 @@ class Head(Struct, frozen=True):
     block_bytes: int
     generation: int
     response: dict[str, Any]
+    since: float = 0.0
 
     @property
     def blocks(self) -> int:

@@ -70,7 +70,7 @@ def caching_of(route: ConfiguredRoute) -> Caching | None:
     cache = route.cache
     if cache.memory_max_bytes is None and cache.disk_max_bytes is None:
         return None
-    return Caching(int(cache.block_bytes), int(cache.max_object_bytes), cache.stale_if_error)
+    return Caching(int(cache.block_bytes), int(cache.max_object_bytes), cache.ttl_seconds, cache.stale_if_error)
 
 
 def identity(name: str, route: ConfiguredRoute, backends: Mapping[str, Backend], authority: str) -> str:

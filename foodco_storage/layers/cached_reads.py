@@ -48,6 +48,9 @@ _AT_ONCE: Final = 8 * 1024 * 1024
 _LARGEST_PART: Final = 64 * 1024 * 1024
 """Parts are brought into memory whole: of larger ones nothing is kept."""
 
+_DESCRIBED_FOR_SECONDS: Final = 600.0
+"""Not modified is said of the bytes alone: metadata can be replaced and the ETag stay. So once in a while all is asked for."""
+
 _NOT_MODIFIED: Final = 304
 _FAILED: Final = 412
 _NOT_SATISFIABLE: Final = 416
@@ -66,6 +69,7 @@ class CachedReads:
         self._block_bytes = caching.block_bytes
         self._max_object_bytes = caching.max_object_bytes
         self._largest_part = max(min(caching.max_object_bytes, _LARGEST_PART), caching.block_bytes)
+        self._described_for_seconds = max(10 * caching.ttl_seconds, _DESCRIBED_FOR_SECONDS)
         self._stale_if_error = caching.stale_if_error
 
     def get_object(self, request: Request, below: Below) -> Flow:
@@ -246,8 +250,10 @@ class CachedReads:
         self, ask: Request, below: Below, looked: Looked, head: Head
     ) -> Generator[Any, Any, tuple[Response | None, Looked]]:
         """Ask whether an object has changed: the new one, or None and what is kept, which may be answered."""
+        if looked.at - head.since < self._described_for_seconds:
+            ask = ask.with_params(IfNoneMatch=head.etag)
         try:
-            response: Response = yield from self._asked(ask.with_params(IfNoneMatch=head.etag), below, looked)
+            response: Response = yield from self._asked(ask, below, looked)
         except (NotThere, Deleted):
             yield Count("cache_misses", self._route)
             raise
@@ -255,7 +261,7 @@ class CachedReads:
             if error.status != _NOT_MODIFIED:
                 raise
             if not _confirms(error, head):
-                return (yield from self._compared(ask, below, looked)), looked
+                return (yield from self._compared(ask.without_params("IfNoneMatch"), below, looked)), looked
             yield Renew(self._route, looked)
             yield Count("cache_revalidated", self._route)
         except Unavailable:
@@ -320,8 +326,9 @@ class CachedReads:
     def _head(self, ask: Request, looked: Looked, response: Response) -> Head:
         params, size = ask.params, whole_size(response)
         whole = _of_the_whole(response, size)
+        generation, since = looked.generation, looked.at
         return Head(
-            params["Bucket"], params["Key"], response["ETag"], size, self._block_bytes, looked.generation, whole
+            params["Bucket"], params["Key"], response["ETag"], size, self._block_bytes, generation, whole, since
         )
 
 

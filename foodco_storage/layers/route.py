@@ -51,11 +51,13 @@ class Caching:
     Args:
         block_bytes: objects up to here are kept whole, larger ones in blocks of that.
         max_object_bytes: larger objects are kept by the parts that are asked for alone, and a part no larger than that.
+        ttl_seconds: how long an object is answered without asking.
         stale_if_error: whether to answer with what is kept, though too old, when no store can be asked.
     """
 
     block_bytes: int
     max_object_bytes: int
+    ttl_seconds: float
     stale_if_error: bool = False
 
 

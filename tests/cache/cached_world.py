@@ -98,7 +98,7 @@ class World:
         self.directory = directory
         self._sizes = memory, disk
         self._missing = missing
-        self._caching = Caching(BLOCK, LARGEST, stale_if_error)
+        self._caching = Caching(BLOCK, LARGEST, TTL, stale_if_error)
         self.process = self.another()
 
     def another(self) -> Process:

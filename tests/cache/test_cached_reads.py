@@ -303,6 +303,21 @@ class TestFreshness:
         assert world.call(operation)["ContentLength"] == 3
         assert world.read() == b"new"
 
+    @pytest.mark.parametrize("operation", ["GetObject", "HeadObject"])
+    def test_metadata_replaced_in_place(self, world: World, operation: str) -> None:
+        """The ETag stays, and so "not modified" says nothing of it."""
+        world.put(SMALL, Metadata={"dish": "soup"})
+        world.read()
+        world.put(SMALL, Metadata={"dish": "salad"})
+        for _ in range(9):
+            world.clock.now += TTL
+            assert world.call(operation)["Metadata"] == {"dish": "soup"}
+        world.clock.now += TTL
+        assert world.call(operation)["Metadata"] == {"dish": "salad"}
+        if operation == "GetObject":
+            world.clock.now += TTL
+            assert world.level() is not None
+
     def test_a_head_renews(self, world: World) -> None:
         world.put(SMALL)
         world.read()

@@ -55,7 +55,8 @@ def test_killed_processes(seaweedfs: SeaweedFS, bucket_name: str, tmp_path: Path
             time.sleep(choose.uniform(0.05, 0.4))
             for number, child in enumerate(children):
                 if child.poll() is not None:
-                    pytest.fail(child.communicate()[1])
+                    assert child.stderr is not None
+                    pytest.fail(child.stderr.read())
                 if choose.random() < 0.3:
                     end(child)
                     killed += 1
