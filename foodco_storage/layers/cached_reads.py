@@ -49,7 +49,7 @@ _LARGEST_PART: Final = 64 * 1024 * 1024
 """Parts are brought into memory whole: of larger ones nothing is kept."""
 
 _DESCRIBED_FOR_SECONDS: Final = 600.0
-"""Not modified is said of the bytes alone: metadata can be replaced and the ETag stay. So once in a while all is asked for."""
+"""Not modified is said of the bytes alone; metadata can be replaced and the ETag stay. So now and then all is asked for."""
 
 _NOT_MODIFIED: Final = 304
 _FAILED: Final = 412

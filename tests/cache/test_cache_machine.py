@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,6 +16,8 @@ from cached_world import TTL, World, on_disk
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from foodco_storage.cache.usage import Usage
 
 _writev = os.writev
 DISK = 4000
@@ -32,8 +35,10 @@ class Machine(RuleBasedStateMachine):
     def begin(self, memory: bool) -> None:
         self.directory = tempfile.TemporaryDirectory()
         self.full = False
-        self.patched = mock.patch.object(os, "writev", self.writev)
-        self.patched.start()
+        self.patched = ExitStack()
+        self.patched.enter_context(mock.patch.object(os, "writev", self.writev))
+        # Not in a thread, so that an example is the same when it is played again.
+        self.patched.enter_context(mock.patch.object(Usage, "_make_room", Usage.sweep))
         self.world = World(Path(self.directory.name), memory=4000 if memory else None, disk=DISK)
         self.processes: list[Any] = [self.world.process, self.world.another()]
         self.number = 0
@@ -42,10 +47,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "directory"):
-            self.patched.stop()
-            for process in self.processes:
-                with process.levels.disk.usage._sweeping:
-                    pass
+            self.patched.close()
             self.directory.cleanup()
 
     def body(self, size: int) -> bytes:

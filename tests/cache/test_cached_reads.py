@@ -316,7 +316,7 @@ class TestFreshness:
         assert world.call(operation)["Metadata"] == {"dish": "salad"}
         if operation == "GetObject":
             world.clock.now += TTL
-            assert world.level() is not None
+            assert world.process.level() is not None
 
     def test_a_head_renews(self, world: World) -> None:
         world.put(SMALL)
