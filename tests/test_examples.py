@@ -29,6 +29,17 @@ def keys(s3: Any, bucket: str) -> list[str]:
     return [item["Key"] for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
+def test_caching() -> None:
+    ran = subprocess.run([sys.executable, str(EXAMPLES / "caching.py")], check=True, capture_output=True, text=True)
+    assert ran.stdout.splitlines() == [
+        "first read: 7000 bytes from ceph",
+        "again: 7000 bytes from memory",
+        "a part: 5 bytes from memory",
+        "after a write: 14 bytes from ceph",
+        "requests saved: 2, bytes: 7005",
+    ]
+
+
 def test_migration() -> None:
     ran = subprocess.run([sys.executable, str(EXAMPLES / "migration.py")], check=True, capture_output=True, text=True)
     lines = ran.stdout.splitlines()

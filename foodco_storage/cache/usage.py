@@ -106,6 +106,8 @@ class Usage:
             descriptor = self._file.descriptor()
             try:
                 _flock(descriptor, until, self._file.path)
+                if not self._file.is_open():
+                    raise TimeoutError(f"{self._file.path} was made anew meanwhile")
                 yield descriptor
             finally:
                 # What is not locked may be unlocked as well.
