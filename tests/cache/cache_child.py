@@ -17,6 +17,9 @@ KEYS = 6
 ISSUED, ACKNOWLEDGED = 0, KEYS
 """Where numbers of writes stand, for each key: begun, and ended."""
 
+AT_WORK = 2 * KEYS
+"""Where each process counts what it does."""
+
 
 def body_of(key: int, number: int) -> bytes:
     """What the write with this number puts: small and large ones in turns."""
@@ -65,6 +68,7 @@ def main() -> None:
     own = given["own"]
     choose = random.Random(given["seed"])
     while True:
+        shared[AT_WORK + given["number"]] += 1
         if choose.random() < 0.1:
             write(s3, given["bucket"], shared, choose.choice(own))
         else:

@@ -101,7 +101,7 @@ class World:
         self._caching = Caching(BLOCK, LARGEST, TTL, stale_if_error)
         self.process = self.another()
 
-    def another(self) -> Process:
+    def another(self, not_before: float = 0.0) -> Process:
         """Another process, or this one after a restart."""
         memory, disk = self._sizes
         if self.directory is None:
@@ -119,6 +119,7 @@ class World:
             lambda bucket: [bucket],
             ttl_seconds=TTL,
             missing_ttl_seconds=self._missing,
+            not_before=not_before,
             clock=self.clock,
             wall=self.clock,
         )

@@ -182,6 +182,7 @@ class TestLarge:
         with pytest.raises(FlexibleChecksumError):
             body.read()
         assert world.read(Range="bytes=0-7") == LARGE[:8]
+        assert world.read(Range="bytes=16-25") == LARGE[16:]
         assert world.read() == LARGE
 
     def test_blocks_of_two_objects_are_never_mixed(self, world: World) -> None:
@@ -193,6 +194,14 @@ class TestLarge:
         assert world.read(Range="bytes=8-15") == other[8:16]
         assert world.read() == other
         assert world.read(Range="bytes=0-7") == other[:8]
+
+    def test_not_even_where_all_blocks_are_at_hand(self, world: World) -> None:
+        world.put(LARGE)
+        world.read(Range="bytes=0-7")
+        other = LARGE[::-1]
+        world.put(other)
+        assert world.read(Range="bytes=8-25") == other[8:26]
+        assert world.read() == other
 
     def test_what_is_too_large_is_not_kept(self, world: World) -> None:
         world.put(HUGE)
@@ -359,6 +368,17 @@ class TestFreshness:
         world.clock.now -= 3600
         world.read()
         assert len(world.store.requests) == 2
+
+    def test_the_machine_was_started_anew(self, tmp_path: Path) -> None:
+        """A power failure may have undone what tells old from new."""
+        world = World(tmp_path)
+        world.put(SMALL)
+        world.read()
+        world.clock.now += 1
+        world.process = world.another(not_before=world.clock.now)
+        assert world.read() == SMALL
+        assert world.store.requests[-1].params["IfNoneMatch"]
+        assert (world.read(), len(world.store.requests)) == (SMALL, 2)
 
     def test_nobody_can_be_asked(self, tmp_path: Path) -> None:
         def down(_: Request) -> None:

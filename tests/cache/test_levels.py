@@ -426,6 +426,7 @@ class TestFlights:
                 with Flights(tmp_path / "flights").alone("a"):
                     os.write(write, b"x")
                     time.sleep(0.2)
+                    os.write(write, b"y")
                     if how == "dies":
                         os._exit(9)
             finally:
@@ -434,7 +435,9 @@ class TestFlights:
         start = time.monotonic()
         with flights.alone("b"):
             assert time.monotonic() - start < 0.15
+        os.set_blocking(read, False)
         with flights.alone("a"):
+            assert os.read(read, 1) == b"y"
             assert time.monotonic() - start < 20
         os.waitpid(child, 0)
         os.close(read)

@@ -183,8 +183,22 @@ def test_a_confirmation_by_a_fallback_while_the_primary_is_down(two: Any, storag
     s3 = client(described)
     assert s3.get_object(Bucket=two.bucket, Key="k")["Body"].read() == BODY
     s3.meta.events.register("before-send.s3", partial(_refused, two.servers["new"].endpoint_url))
-    storage_of = s3.get_object(Bucket=two.bucket, Key="k")["ResponseMetadata"]["Storage"]
-    assert storage_of == {"backend": "old", "fallback": True, "degraded": True}
+    answer = s3.get_object(Bucket=two.bucket, Key="k")
+    assert answer["Body"].read() == BODY
+    assert answer["ResponseMetadata"]["Storage"] == {"backend": "old", "fallback": True, "degraded": True}
+
+
+def test_degraded_answers_are_not_kept(two: Any, storage: Any) -> None:
+    two.put("old", "k", BODY)
+    described = storage("memory", ttl_seconds=3600)
+    described["routes"]["ours"]["read_when_primary_down"] = True
+    described["backends"]["new"] = {**two.backends["new"], "max_attempts": 1}
+    s3 = client(described)
+    s3.meta.events.register("before-send.s3", partial(_refused, two.servers["new"].endpoint_url))
+    for params in ({}, {}, {"Range": "bytes=0-9"}):
+        answer = s3.get_object(Bucket=two.bucket, Key="k", **params)
+        assert answer["Body"].read() == (BODY[:10] if params else BODY)
+        assert answer["ResponseMetadata"]["Storage"] == {"backend": "old", "fallback": True, "degraded": True}
 
 
 def _refused(endpoint: str, request: Any, **_: Any) -> Any:
@@ -349,5 +363,6 @@ def test_plain_boto3_is_told_apart(two: Any, storage: Any) -> None:
     two.put("new", "k", BODY)
     cached, plain = client(storage()), client(storage(None))
     cached.get_object(Bucket=two.bucket, Key="k")["Body"].read()
-    assert level_of(plain.get_object(Bucket=two.bucket, Key="k")) is None
+    answer = plain.get_object(Bucket=two.bucket, Key="k")
+    assert (answer["Body"].read(), level_of(answer)) == (BODY, None)
     assert boto3.client is not foodco_storage.client
