@@ -38,7 +38,7 @@ def cache(
     action: Annotated[
         Action,
         typer.Argument(
-            help="'stats': how much there is of each route. 'clear': take it away, in the memory of running services too. "
+            help="'stats': how much there is of each route. 'clear': take it away; running services ask anew. "
             "'verify': read every file, and take away those that are damaged."
         ),
     ] = Action.STATS,
@@ -47,7 +47,7 @@ def cache(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, for scripts.")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Look at what services of this user keep on this host of the objects that they read.
+    """Look at what services of this user keep on disk on this host of the objects that they read.
 
     What they keep in memory, and how often it was of use, each of them counts for itself: `foodco_storage.counters()`.
     """

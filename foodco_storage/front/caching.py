@@ -54,7 +54,10 @@ def cache_directory(configuration: Configuration, environ: Mapping[str, str]) ->
         try:
             return Path(configuration.cache.directory).expanduser()
         except RuntimeError as error:
-            raise ConfigurationError([Problem("cache.directory", f"{error} name a directory")]) from error
+            message = (
+                f"{configuration.cache.directory!r} begins with a user who is not known; name the directory itself"
+            )
+            raise ConfigurationError([Problem("cache.directory", message)]) from error
     home = environ.get("XDG_CACHE_HOME") or (f"{environ['HOME']}/.cache" if environ.get("HOME") else "")
     if not Path(home).is_absolute():
         message = "is missing, and the process has no home to put it in; name a directory on a local disk"

@@ -356,6 +356,9 @@ def test_where_it_lies(tmp_path: Path) -> None:
     assert cache_directory(named, {}) == Path("/var/cache/x")
     with pytest.raises(ConfigurationError, match=r"cache\.directory"):
         cache_directory(default, {})
+    unknown = Configuration(cache=CacheDirectory(directory="~nobody-of-that-name/x"))
+    with pytest.raises(ConfigurationError, match="a user who is not known"):
+        cache_directory(unknown, {})
 
 
 def test_plain_boto3_is_told_apart(two: Any, storage: Any) -> None:
