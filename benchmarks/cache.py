@@ -266,7 +266,7 @@ def _say_bars(size: str, samples: Mapping[str, Sequence[tuple[int, int]]]) -> bo
         bars = [(DISK, p50[DISK] / p50[FILE], 1.6, "times a file")]
     _say("")
     for name, value, bar, unit in bars:
-        _say(f"{name}, {size}: {value:.1f} {unit}, at most {bar} {unit}: {'met' if value <= bar else 'NOT MET'}")
+        _say(f"{name}, {size}: {value:.2f} {unit}, at most {bar} {unit}: {'met' if value <= bar else 'NOT MET'}")
     return all(value <= bar for _, value, bar, _ in bars)
 
 

@@ -10,11 +10,13 @@ import sys
 import threading
 import time
 import zlib
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cached_world import on_disk
+from dateutil.tz import tzlocal, tzoffset, tzutc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -555,6 +557,15 @@ class TestDisk:
         disk = Disk(tmp_path, 100_000, 8)
         disk.put_head("s", head("\ud800"), b"1234", 1.0)
         assert on_disk(tmp_path) == {}
+
+    @pytest.mark.parametrize("zone", [None, tzoffset(None, 7200), tzlocal()])
+    def test_a_date_that_would_come_back_as_another(self, tmp_path: Path, zone: Any) -> None:
+        disk = Disk(tmp_path, 100_000, 8)
+        for key, kept in (("odd", zone), ("gmt", tzutc())):
+            response = {"Expires": datetime(2030, 1, 1, tzinfo=kept)}
+            disk.put_head("s", replace(head(key), response=response), b"1234", 1.0)
+            found = disk.head("s", "b", key)
+            assert found is None if kept is zone else found is not None and found[0].response == response
 
     def test_a_block_of_another_object_is_not_taken(self, tmp_path: Path) -> None:
         disk = Disk(tmp_path, 100_000, 8)

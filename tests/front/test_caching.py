@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -138,8 +139,12 @@ def test_many_keys_that_change_take_no_more_than_one(two: Any, storage: Any, tmp
         described["backends"]["new"]["access_key_id"] = f"key-{number}"
         s3 = client(described)
         s3.get_object(Bucket=two.bucket, Key="k")["Body"].read()
-        files = [path for path in (tmp_path / "cache").glob("*/data/*/*") if not path.name.startswith(".")]
-        assert sum(path.stat().st_size for path in files) <= 300 * 1024
+        taken = 0
+        for path in (tmp_path / "cache").glob("*/data/*/*"):
+            # Room may be made meanwhile.
+            with suppress(FileNotFoundError):
+                taken += path.stat().st_size
+        assert taken <= 300 * 1024
     assert len(list((tmp_path / "cache").glob("*/data"))) == 1
 
 
