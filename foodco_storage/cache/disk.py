@@ -53,7 +53,6 @@ class BlockOf(msgspec.Struct, frozen=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _heads = msgspec.msgpack.Decoder(Head)
-_blocks = msgspec.msgpack.Decoder(BlockOf)
 _UTC = tzutc()
 
 

@@ -113,7 +113,6 @@ def _holder(client: Any, route: Route, params: dict[str, Any]) -> str:
     try:
         # Below the front door: the caller's handlers have seen these parameters, and may have changed them.
         head = client._routed(  # noqa: SLF001
-            client._dispatch,  # noqa: SLF001
             "HeadObject",
             {name: params[name] for name in names if name in params},
         )
