@@ -717,6 +717,7 @@ class TestSingleFlight:
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(world.read)
             assert asked.wait(10)
+            assert not world.process.levels.flights._under_way
             assert world.read() == HUGE
             go_on.set()
             assert first.result() == HUGE

@@ -367,6 +367,16 @@ class TestUsage:
         again._sweeping.release()
         assert again.counted() == 100
 
+    def test_a_count_that_is_damaged_is_made_again(self, usage: Usage, tmp_path: Path) -> None:
+        assert stored(usage, tmp_path, "aa1", 100)
+        path = tmp_path / "usage"
+        count = bytearray(path.read_bytes())
+        count[0] ^= 64
+        path.write_bytes(count)
+        assert usage.counted() is None
+        usage.sweep()
+        assert usage.counted() == 100
+
     def test_many_at_once(self, usage: Usage, tmp_path: Path) -> None:
         others = [usage, Usage(tmp_path, 1000, unit=1)]
 
