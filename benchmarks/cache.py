@@ -111,7 +111,7 @@ def _cells(server: Server, directory: Path, size: str) -> dict[str, Cell]:
     levels = {"memory_max_bytes": "64MiB"}, {"disk_max_bytes": "64MiB"}
     for name, cache in ((MEMORY, levels[0]), (DISK, levels[1]), (BOTH, levels[0] | levels[1])):
         cells[name] = _library(server, directory / name.replace(" ", "-"), key, cache)
-    peers = {"fsspec": _fsspec, "diskcache": _diskcache, "multistorageclient": _multi_storage_client}
+    peers = {"s3fs": _fsspec, "diskcache": _diskcache, "multistorageclient": _multi_storage_client}
     for module, make in peers.items():
         if find_spec(module) is not None:
             cells |= make(server, directory, key)
