@@ -161,5 +161,5 @@ def _expected(body: bytes | None, span: str | None) -> Any:
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestMachine = pytest.mark.slow(TestMachine)

@@ -20,9 +20,9 @@ from foodco_storage.testing import SeaweedFS
 
 pytestmark = pytest.mark.slow  # ten seconds
 
-SECONDS = 8
+SECONDS = 5
 AT_MOST_SECONDS = 100
-KILLS = 12
+KILLS = 8
 PROCESSES = 3
 DISK = 200_000
 
