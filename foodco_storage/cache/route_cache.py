@@ -101,7 +101,7 @@ class Levels:
     """What everything that is cached for a route shares, whoever it is cached for: so that bounds hold for all of it.
 
     Args:
-        generations: tell what is out of date.
+        generations: tell what is out of date; those of the process, or of the host, for all routes.
         flights: keep many from asking for one thing.
         memory: the level in memory; None for none.
         disk: the level on disk; None for none.
@@ -120,7 +120,7 @@ class Levels:
 
     def after_fork(self) -> None:
         """In a forked child: what is in memory goes, since another thread may have been changing it."""
-        for one in (self.generations, self.missing, self.unkept, self.hits, self.flights, self.memory, self.disk):
+        for one in (self.missing, self.unkept, self.hits, self.flights, self.memory, self.disk):
             if one is not None:
                 one.after_fork()
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Callable
-from typing import Any
 
+from foodco_storage.drivers.wrapped_body import WrappedBody
 from foodco_storage.flows.cached import Head
 from foodco_storage.flows.effects import Body
 
 
-class KeptBody(io.RawIOBase):
+class KeptBody(WrappedBody):
     """The stream inside the `StreamingBody` that a caller gets.
 
     Each block is handed on once its last byte was read; what the caller leaves unread is not kept. Where two threads read at
@@ -25,14 +24,13 @@ class KeptBody(io.RawIOBase):
     """
 
     def __init__(self, body: Body, head: Head, keep: Callable[[int, bytes], None], spoil: Callable[[], None]) -> None:
-        self._body: Any = body
+        super().__init__(body)
         self._head = head
         self._keep = keep
         self._spoil = spoil
         self._reading = threading.Lock()
         self._keeps = True
         self._number = 0
-        self._position = 0
         self._begun = bytearray()
 
     def read(self, amt: int | None = None) -> bytes:
@@ -71,29 +69,3 @@ class KeptBody(io.RawIOBase):
             self._keep(self._number, block)
             self._number += 1
             data = data[missing:]
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a writable buffer; returns the number of bytes, 0 at the end."""
-        with memoryview(buffer) as view, view.cast("B") as target:
-            data = self.read(len(target))
-            target[: len(data)] = data
-            return len(data)
-
-    def readable(self) -> bool:
-        """True until closed."""
-        return not self.closed
-
-    def tell(self) -> int:
-        """Bytes read so far."""
-        return self._position
-
-    def close(self) -> None:
-        """Give the connection back, or drop it."""
-        if not self.closed:
-            self._body.close()
-        super().close()
-
-    @property
-    def _fp(self) -> Any:
-        # StreamingBody.set_socket_timeout reaches for the socket by this path (botocore.compat.set_socket_timeout).
-        return self._body._raw_stream._fp  # noqa: SLF001

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -15,6 +13,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
+from foodco_storage.drivers.wrapped_body import WrappedBody
 from foodco_storage.flows.effects import Body
 
 logger = logging.getLogger("foodco_storage")
@@ -27,7 +26,7 @@ _PIECE_BYTES = 64 * 1024
 _BROKEN = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 
 
-class ResumableBody(io.RawIOBase):
+class ResumableBody(WrappedBody):
     """The stream inside the `StreamingBody` that a caller gets.
 
     When reading fails it asks for the rest of the same object, once per failure, and reads on. When that can't be done (the
@@ -43,10 +42,9 @@ class ResumableBody(io.RawIOBase):
     """
 
     def __init__(self, body: Body, size: int, reopen: Callable[[int], Body]) -> None:
-        self._body: Any = body
+        super().__init__(body)
         self._size = size
         self._reopen = reopen
-        self._position = 0
         self._failures = 0
 
     def read(self, amt: int | None = None) -> bytes:
@@ -71,13 +69,6 @@ class ResumableBody(io.RawIOBase):
                 self._position = start
             raise
         return b"".join(pieces)
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a writable buffer; returns the number of bytes, 0 at the end."""
-        with memoryview(buffer) as view, view.cast("B") as target:
-            data = self.read(len(target))
-            target[: len(data)] = data
-            return len(data)
 
     def _read(self, amt: int | None) -> bytes:
         """Read once, from as many connections as it takes."""
@@ -106,22 +97,3 @@ class ResumableBody(io.RawIOBase):
             failure.add_note(f"foodco_storage: could not resume after {self._position} bytes: {refusal}")
             raise failure from refusal
         logger.info("resumed a body after %d bytes: %s", self._position, failure)
-
-    def readable(self) -> bool:
-        """True until closed."""
-        return not self.closed
-
-    def tell(self) -> int:
-        """Bytes read so far."""
-        return self._position
-
-    def close(self) -> None:
-        """Close the connection's stream."""
-        if not self.closed:
-            self._body.close()
-        super().close()
-
-    @property
-    def _fp(self) -> Any:
-        # StreamingBody.set_socket_timeout reaches for the socket by this path (botocore.compat.set_socket_timeout).
-        return self._body._raw_stream._fp  # noqa: SLF001

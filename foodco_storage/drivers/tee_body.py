@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 from collections.abc import Callable
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
+from foodco_storage.drivers.wrapped_body import WrappedBody
 from foodco_storage.flows.effects import Body, Spooled
 
 logger = logging.getLogger("foodco_storage")
@@ -17,7 +17,7 @@ MEMORY_BYTES = 1024 * 1024
 """What is kept of one body lies in memory up to here, and in an unnamed temporary file beyond."""
 
 
-class TeeBody(io.RawIOBase):
+class TeeBody(WrappedBody):
     """The stream inside the `StreamingBody` that a caller gets.
 
     What the caller reads is kept. With the last byte it is handed on, before that byte is given out; a body that is closed or
@@ -33,13 +33,12 @@ class TeeBody(io.RawIOBase):
     def __init__(
         self, body: Body, size: int, finished: Callable[[Spooled], None], abandoned: Callable[[], None]
     ) -> None:
-        self._body: Any = body
+        super().__init__(body)
         self._size = size
         self._finished = finished
         self._abandoned = abandoned
         self._kept: Any = SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115 - handed on, or closed by `_give_up`
         self._digest = hashlib.md5(usedforsecurity=False)
-        self._position = 0
         if size == 0:
             # Nobody has to read what is empty.
             self._hand_on()
@@ -49,19 +48,12 @@ class TeeBody(io.RawIOBase):
         if amt is not None and amt < 0:
             amt = None
         data: bytes = self._body.read(amt)
+        self._position += len(data)
         if self._kept is not None and data:
             self._keep(data)
         return data
 
-    def readinto(self, buffer: Any) -> int:
-        """Fill a writable buffer; returns the number of bytes, 0 at the end."""
-        with memoryview(buffer) as view, view.cast("B") as target:
-            data = self.read(len(target))
-            target[: len(data)] = data
-            return len(data)
-
     def _keep(self, data: bytes) -> None:
-        self._position += len(data)
         is_whole = self._position == self._size
         try:
             self._kept.write(data)
@@ -85,25 +77,9 @@ class TeeBody(io.RawIOBase):
             kept.close()
             self._abandoned()
 
-    def readable(self) -> bool:
-        """True until closed."""
-        return not self.closed
-
-    def tell(self) -> int:
-        """Bytes read so far."""
-        position: int = self._body.tell()
-        return position
-
     def close(self) -> None:
         """Close the connection's stream."""
-        if not self.closed:
-            try:
-                self._give_up()
-            finally:
-                self._body.close()
-        super().close()
-
-    @property
-    def _fp(self) -> Any:
-        # StreamingBody.set_socket_timeout reaches for the socket by this path (botocore.compat.set_socket_timeout).
-        return self._body._raw_stream._fp  # noqa: SLF001
+        try:
+            self._give_up()
+        finally:
+            super().close()

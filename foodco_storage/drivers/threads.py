@@ -26,30 +26,32 @@ from foodco_storage.drivers.kept_body import KeptBody
 from foodco_storage.drivers.resumable_body import ResumableBody
 from foodco_storage.drivers.tee_body import TeeBody
 from foodco_storage.errors import JournalError
-from foodco_storage.flows.cached import Looked
-from foodco_storage.flows.effects import (
-    Able,
+from foodco_storage.flows.cache_effects import (
     Alone,
     BytesBody,
     CachedBlocks,
+    Forget,
+    Hit,
+    Keep,
+    KeepAsRead,
+    KeepMissing,
+    Look,
+    PassOn,
+    ReadBody,
+    Renew,
+)
+from foodco_storage.flows.cached import Looked
+from foodco_storage.flows.effects import (
+    Able,
     Call,
     Count,
     Defer,
     Discard,
     Enter,
-    Forget,
     Gather,
-    Hit,
-    Keep,
-    KeepAsRead,
-    KeepMissing,
     Later,
-    Look,
     NewId,
-    PassOn,
     Pause,
-    ReadBody,
-    Renew,
     Resumable,
     Settle,
     Spool,

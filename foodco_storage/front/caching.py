@@ -136,6 +136,8 @@ class Caches:
     def after_fork(self) -> None:
         """In a forked child: what the parent's threads hold is held for ever."""
         self._lock = threading.Lock()
+        for generations in self._told:
+            generations.after_fork()
         for levels in self._levels.values():
             levels.after_fork()
 

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
-from foodco_storage.flows.cached import Head, Looked
-from foodco_storage.flows.conditions import bare
-from foodco_storage.flows.effects import (
+from foodco_storage.flows.cache_effects import (
     Alone,
     BytesBody,
     CachedBlocks,
-    Count,
-    Discard,
     Forget,
     Hit,
     Keep,
@@ -32,11 +28,30 @@ from foodco_storage.flows.effects import (
     ReadBody,
     Renew,
 )
+from foodco_storage.flows.cached import Head, Looked
+from foodco_storage.flows.effects import (
+    Count,
+    Discard,
+)
 from foodco_storage.flows.outcomes import Deleted, NotThere, Rejected, Unavailable
 from foodco_storage.flows.request import Below, Flow, Request, Response
+from foodco_storage.layers.cached_answers import (
+    Part,
+    as_get,
+    as_head,
+    confirms,
+    copied,
+    is_met,
+    joined,
+    may_be_kept,
+    narrow,
+    of_the_whole,
+    part_of,
+    whole_blocks,
+)
 from foodco_storage.layers.route import Caching
 from foodco_storage.layers.sight import whole_size
-from foodco_storage.layers.spans import Span, first_byte
+from foodco_storage.layers.spans import Span
 from foodco_storage.layers.storage_metadata import note
 
 _GET: Final = frozenset({"Bucket", "Key", "Range", "IfMatch"})
@@ -82,9 +97,9 @@ class CachedReads:
         head = looked.head
         if looked.fresh and head is not None:
             answer: Response | None
-            if span is _WHOLE and looked.data is not None and _is_met(params, head):
+            if span is _WHOLE and looked.data is not None and is_met(params, head):
                 # What most hits are.
-                answer = _as_get(head, looked)
+                answer = as_get(head, looked)
                 answer["Body"] = yield Hit(self._route, looked, looked.data)
                 return answer
             answer = yield from self._answer(looked, head, request, span)
@@ -103,18 +118,18 @@ class CachedReads:
             return (yield from below(request))
         looked: Looked = yield Look(self._route, params["Bucket"], params["Key"])
         head = looked.head
-        if head is None or not _is_met(params, head) or (not looked.fresh and "IfMatch" in params):
+        if head is None or not is_met(params, head) or (not looked.fresh and "IfMatch" in params):
             return (yield from self._compared(request, below, looked))
         if not looked.fresh:
             response, looked = yield from self._revalidated(request, below, looked, head)
             if response is not None:
                 return response
         yield Hit(self._route, looked)
-        return _as_head(head, looked)
+        return as_head(head, looked)
 
     def _answer(self, looked: Looked, head: Head, request: Request, span: Span) -> Generator[Any, Any, Response | None]:
         """The answer to a GET from what is kept; None where that does not do."""
-        if not _is_met(request.params, head):
+        if not is_met(request.params, head):
             return None
         part = (0, head.size) if span is _WHOLE else span.within(head.size)
         if part is None:
@@ -132,10 +147,10 @@ class CachedReads:
             blocks = yield CachedBlocks(self._route, head, first, last)
             if None in blocks:
                 return None
-            data = _joined(blocks, start - first * head.block_bytes, end - start)
-        answer = _as_get(head, looked)
+            data = joined(blocks, start - first * head.block_bytes, end - start)
+        answer = as_get(head, looked)
         if span is not _WHOLE:
-            _narrow(answer, start, end, head.size)
+            narrow(answer, start, end, head.size)
         answer["Body"] = yield Hit(self._route, looked, data)
         return answer
 
@@ -237,7 +252,7 @@ class CachedReads:
                 head is not None
                 and "IfMatch" in request.params
                 and error.status == _FAILED
-                and _is_met(request.params, head)
+                and is_met(request.params, head)
             ):
                 # The caller wants what is kept, and the store holds something else.
                 yield Forget(self._route, bucket, key)
@@ -260,7 +275,7 @@ class CachedReads:
         except Rejected as error:
             if error.status != _NOT_MODIFIED:
                 raise
-            if not _confirms(error, head):
+            if not confirms(error, head):
                 return (yield from self._compared(ask.without_params("IfNoneMatch"), below, looked)), looked
             yield Renew(self._route, looked)
             yield Count("cache_revalidated", self._route)
@@ -281,7 +296,7 @@ class CachedReads:
         if span is _WHOLE:
             if self._keeps_whole(response):
                 return (yield from self._whole_kept(ask, looked, response))
-        elif (part := _part(response, span, self._largest_part)) is not None:
+        elif (part := part_of(response, span, self._largest_part)) is not None:
             return (yield from self._part_kept(ask, part, looked, response))
         if ask is request:
             yield PassOn(self._route, request.params["Bucket"], self._topic(request.params["Key"], span))
@@ -292,7 +307,7 @@ class CachedReads:
     def _keeps_whole(self, response: Response) -> bool:
         if "ContentLength" not in response or "ContentRange" in response:
             return False
-        return response["ContentLength"] <= self._max_object_bytes and _may_be_kept(response)
+        return response["ContentLength"] <= self._max_object_bytes and may_be_kept(response)
 
     def _whole_kept(self, ask: Request, looked: Looked, response: Response) -> Generator[Any, Any, Response | None]:
         head = self._head(ask, looked, response)
@@ -302,7 +317,7 @@ class CachedReads:
         data: bytes | None = yield ReadBody(response["Body"], head.size)
         if data is None:
             return None
-        yield Keep(self._route, head, _whole_blocks(head, 0, data), looked)
+        yield Keep(self._route, head, whole_blocks(head, 0, data), looked)
         response["Body"] = yield BytesBody(data)
         return response
 
@@ -312,173 +327,25 @@ class CachedReads:
         data: bytes | None = yield ReadBody(response["Body"], part.length)
         if data is None:
             return None
-        if _may_be_kept(response):
+        if may_be_kept(response):
             head = self._head(ask, looked, response)
-            blocks = _whole_blocks(head, part.first, data)
+            blocks = whole_blocks(head, part.first, data)
             if blocks or head.blocks > 1:
                 yield Keep(self._route, head, blocks, looked)
         if (part.start, part.end) != (part.first, part.first + part.length):
-            _narrow(response, part.start, part.end, part.size)
+            narrow(response, part.start, part.end, part.size)
             data = data[part.start - part.first : part.end - part.first]
         response["Body"] = yield BytesBody(data)
         return response
 
     def _head(self, ask: Request, looked: Looked, response: Response) -> Head:
         params, size = ask.params, whole_size(response)
-        whole = _of_the_whole(response, size)
+        whole = of_the_whole(response, size)
         generation, since = looked.generation, looked.at
         return Head(
             params["Bucket"], params["Key"], response["ETag"], size, self._block_bytes, generation, whole, since
         )
 
 
-class Part(NamedTuple):
-    """A part that a store answered with, and the part in it that the caller wants.
-
-    Args:
-        first: the answer's first byte.
-        length: bytes of the answer.
-        start: the first byte that is wanted.
-        end: the one after the last.
-        size: of the whole object.
-    """
-
-    first: int
-    length: int
-    start: int
-    end: int
-    size: int
-
-
-def _part(response: Response, span: Span, largest: int) -> Part | None:
-    """None where the answer is no part, has not all that is wanted, or is larger than what is kept."""
-    length = response.get("ContentLength")
-    first = first_byte(response)
-    if first is None or length is None or length > largest:
-        return None
-    size = whole_size(response)
-    wanted = span.within(size)
-    if wanted is None or not first <= wanted[0] or not wanted[1] <= first + length:
-        return None
-    return Part(first, length, *wanted, size)
-
-
-def _confirms(error: Rejected, head: Head) -> bool:
-    """Whether a 304 says that what is kept is what the route holds: of the same backend, which was the one to ask."""
-    response: Response = getattr(error.error, "response", None) or {}
-    metadata = response.get("ResponseMetadata", {})
-    changed, known = (_last_modified(told) for told in (metadata, head.response["ResponseMetadata"]))
-    if changed is not None and changed != known:
-        # Metadata can be replaced without the ETag changing.
-        return False
-    return error.backend == head.response["ResponseMetadata"]["Storage"].get("backend") and not metadata.get(
-        "Storage", {}
-    ).get("degraded")
-
-
-def _last_modified(metadata: Response) -> str | None:
-    found: str | None = metadata.get("HTTPHeaders", {}).get("last-modified")
-    return found
-
-
 def _has_plain_names(params: Response) -> bool:
     return type(params.get("Bucket")) is str and type(params.get("Key")) is str
-
-
-def _is_met(params: Response, head: Head) -> bool:
-    """Whether the caller's `IfMatch` certainly holds for what is kept."""
-    wanted = params.get("IfMatch")
-    return wanted is None or (isinstance(wanted, str) and bare(wanted) == bare(head.etag))
-
-
-def _may_be_kept(response: Response) -> bool:
-    storage = response.get("ResponseMetadata", {}).get("Storage", {})
-    return bool(response.get("ETag")) and not storage.get("degraded") and "SSECustomerAlgorithm" not in response
-
-
-def _joined(blocks: list[bytes], start: int, length: int) -> bytes:
-    """A part of several blocks, copied once."""
-    if len(blocks) == 1:
-        return blocks[0][start : start + length]
-    views = [memoryview(block) for block in blocks]
-    views[0] = views[0][start:]
-    surplus = sum(map(len, views)) - length
-    views[-1] = views[-1][: len(views[-1]) - surplus]
-    return b"".join(views)
-
-
-def _whole_blocks(head: Head, first: int, data: bytes) -> dict[int, bytes]:
-    """The blocks that lie whole in data which begins at a byte of the object."""
-    blocks = {}
-    number = -(-first // head.block_bytes)
-    while number < head.blocks:
-        start = number * head.block_bytes - first
-        end = start + head.length_of(number)
-        if end > len(data):
-            break
-        blocks[number] = data[start:end]
-        number += 1
-    return blocks
-
-
-def _of_the_whole(response: Response, size: int) -> Response:
-    """What a GET of the whole object would have been answered with, as far as the answer to a part tells."""
-    whole = {name: value for name, value in response.items() if name not in {"Body", "ContentRange"}}
-    metadata = dict(whole["ResponseMetadata"])
-    headers = {name: value for name, value in metadata.get("HTTPHeaders", {}).items() if name != "content-range"}
-    if "ContentRange" in response:
-        # They may be those of a part.
-        _drop_checksums(whole, headers)
-    if "content-length" in headers:
-        headers["content-length"] = str(size)
-    backend = metadata.get("Storage", {}).get("backend")
-    metadata |= {"HTTPHeaders": headers, "HTTPStatusCode": 200, "Storage": {"backend": backend}}
-    if "Metadata" in whole:
-        # The caller may change his.
-        whole["Metadata"] = dict(whole["Metadata"])
-    return whole | {"ContentLength": size, "ResponseMetadata": metadata}
-
-
-def copied(response: Response) -> Response:
-    """A response that a caller may change."""
-    mine = dict(response)
-    metadata = mine["ResponseMetadata"] = dict(mine["ResponseMetadata"])
-    metadata["HTTPHeaders"] = dict(metadata.get("HTTPHeaders", ()))
-    metadata["Storage"] = dict(metadata.get("Storage", ()))
-    for name in ("Error", "Metadata"):
-        if name in mine:
-            mine[name] = dict(mine[name])
-    return mine
-
-
-def _as_get(head: Head, looked: Looked) -> Response:
-    answer = copied(head.response)
-    storage = answer["ResponseMetadata"]["Storage"]
-    storage["cache"] = looked.level
-    if looked.stale:
-        storage["stale"] = True
-    return answer
-
-
-def _as_head(head: Head, looked: Looked) -> Response:
-    # A HEAD tells checksums when it is asked for them alone.
-    return {name: value for name, value in _as_get(head, looked).items() if not name.startswith("Checksum")}
-
-
-def _narrow(answer: Response, start: int, end: int, size: int) -> None:
-    """Turn an answer into that to a range."""
-    told = f"bytes {start}-{end - 1}/{size}"
-    answer |= {"ContentRange": told, "ContentLength": end - start}
-    metadata = answer["ResponseMetadata"]
-    metadata["HTTPStatusCode"] = 206
-    headers = metadata.get("HTTPHeaders", {})
-    # Those are of the whole object.
-    _drop_checksums(answer, headers)
-    if headers:
-        headers |= {"content-range": told, "content-length": str(end - start)}
-
-
-def _drop_checksums(answer: Response, headers: dict[str, str]) -> None:
-    for named, start in ((answer, "Checksum"), (headers, "x-amz-checksum-")):
-        for name in [name for name in named if name.startswith(start)]:
-            del named[name]
