@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 
 class StorageError(Exception):
@@ -115,6 +116,51 @@ class CacheError(StorageError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.directory, self.problem)
+
+
+class CorruptObjectError(StorageError, BotoCoreError):  # type: ignore[misc] # botocore is untyped
+    """Restore the object: what lies in the store under its key is not what was written, and so was not handed out.
+
+    A `BotoCoreError`, as botocore's own errors of checksums and lengths are.
+
+    Args:
+        bucket: as callers say it.
+        key: the object's.
+        problem: what does not fit.
+    """
+
+    fmt = "{bucket}/{key} is stored compressed, and damaged: {problem}. Restore it from a copy, or write it again"
+
+    def __init__(self, *, bucket: str, key: str, problem: str) -> None:
+        BotoCoreError.__init__(self, bucket=bucket, key=key, problem=problem)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), **self.kwargs), ()
+
+
+class MissingDictionaryError(StorageError, BotoCoreError):  # type: ignore[misc] # botocore is untyped
+    """Bring the dictionary back: objects that were compressed with it can't be read without.
+
+    Args:
+        bucket: as callers say it.
+        dictionary: its id.
+        location: the key under which it is looked for.
+        backend: where.
+        problem: what was found there.
+    """
+
+    fmt = (
+        "objects of {bucket} on {backend!r} need the dictionary {dictionary}, and {problem} under {location}. Put it back "
+        "there from another backend or bucket of the route (`foodco-storage dictionary list`)"
+    )
+
+    def __init__(self, *, bucket: str, dictionary: str, location: str, backend: str, problem: str) -> None:
+        BotoCoreError.__init__(
+            self, bucket=bucket, dictionary=dictionary, location=location, backend=backend, problem=problem
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), **self.kwargs), ()
 
 
 class PhaseUnknownError(StorageError, ClientError):  # type: ignore[misc] # botocore is untyped

@@ -19,6 +19,7 @@ __all__ = [
     "Cache",
     "CacheDirectory",
     "Capabilities",
+    "Compression",
     "Configuration",
     "Control",
     "Default",

@@ -23,6 +23,8 @@ Checksums: TypeAlias = Literal["when_supported", "when_required"]
 # A day: beyond any use, and below what a socket refuses.
 Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=86400)]
 Ttl: TypeAlias = Annotated[float, Meta(ge=0, le=31_536_000)]
+Level: TypeAlias = Annotated[int, Meta(ge=-7, le=22)]
+Share: TypeAlias = Annotated[float, Meta(ge=0, lt=1)]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
 Verify: TypeAlias = bool | str
 Buckets: TypeAlias = str | list[str]
@@ -147,6 +149,38 @@ class Cache(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     stale_if_error: Annotated[bool, _is("answer with what is kept, though too old, when no store can be asked")] = False
 
 
+class Compression(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is compressed on its way to the primary; off unless a codec is named."""
+
+    codec: Annotated[
+        Literal["zstd", "none"] | None, _is("`zstd`; `none`: compress nothing more, and read what is compressed")
+    ] = None
+    level: Annotated[Level, _is("zstd's: -7 is fastest, 22 smallest")] = 3
+    min_bytes: Annotated[ByteSize, _is("smaller objects are left as they are")] = field(
+        default_factory=lambda: ByteSize(1024)
+    )
+    min_gain: Annotated[Share, _is("the share of an object that compressing must save, else it is left as it is")] = 0.1
+    include_types: Annotated[
+        list[str] | None, _is("patterns of content types to compress even where `exclude_types` names them")
+    ] = None
+    exclude_types: Annotated[
+        list[str] | None, _is("patterns of content types to leave as they are; images, video, archives, parquet")
+    ] = None
+    frame_bytes: Annotated[ByteSize, _is("so much is compressed by itself: a range costs whole frames")] = field(
+        default_factory=lambda: ByteSize(256 * 1024)
+    )
+    dictionary: Annotated[
+        str | None, _is("for small objects: the id that `foodco-storage dictionary train` printed")
+    ] = None
+    exact_sizes: Annotated[bool, _is("listings tell the sizes before compression, by one HEAD for each new entry")] = (
+        False
+    )
+    presigned: Annotated[
+        Literal["refuse", "encoded"],
+        _is("GET URLs for compressed objects: none, or such as answer `Content-Encoding: zstd`"),
+    ] = "refuse"
+
+
 class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which buckets, or which keys in them, lie where."""
 
@@ -169,6 +203,7 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     mirror: Annotated[Mirror, _is("writing the other side")] = field(default_factory=Mirror)
     control: Annotated[Control, _is("the phase is held by lease")] = field(default_factory=Control)
     cache: Annotated[Cache, _is("what is kept on this host")] = field(default_factory=Cache)
+    compression: Annotated[Compression, _is("what is compressed")] = field(default_factory=Compression)
 
 
 class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -206,11 +241,6 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cache: Annotated[CacheDirectory, _is("what is kept on disk")] = field(default_factory=CacheDirectory)
     default: Annotated[Default, _is("buckets without a route")] = field(default_factory=Default)
 
-
-NOT_IN_THIS_VERSION: dict[str, str] = {
-    "routes.*.compression": "compression",
-}
-"""Tables that belong to the contract of the file and to features that are to come."""
 
 REFERENCE = re.compile(r"\$\{([^}]*)\}")
 """Stands for an environment variable."""

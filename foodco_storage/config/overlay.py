@@ -58,7 +58,7 @@ def _set(document: dict[str, Any], variable: str, value: str, problems: list[Pro
         where = joined(path, name)
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             if name not in below:
-                problems.append(Problem(variable, f"{where}: {unknown(name, where, below)}"))
+                problems.append(Problem(variable, f"{where}: {unknown(name, below)}"))
                 return None
             kind = below[name]
         else:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from foodco_storage.config.byte_size import ByteSize
-from foodco_storage.config.model import NOT_IN_THIS_VERSION, Configuration
+from foodco_storage.config.model import Configuration
 from foodco_storage.config.plain import joined
 from foodco_storage.config.secret import Secret
 from foodco_storage.errors import Problem
@@ -46,7 +46,7 @@ def _struct(struct: type[msgspec.Struct], table: Any, path: str, problems: list[
     for name, value in table.items():
         where = joined(path, name)
         if name not in fields:
-            problems.append(Problem(where, unknown(name, where, fields)))
+            problems.append(Problem(where, unknown(name, fields)))
             continue
         before = len(problems)
         read_value = _value(_bare(fields[name].type), value, where, problems)
@@ -123,17 +123,9 @@ def _item(kind: Any) -> Any:
     return None
 
 
-def unknown(name: str, path: str, known: Iterable[str]) -> str:
-    """Why there is no such key: a feature that is to come, or a mistake."""
-    for pattern, feature in NOT_IN_THIS_VERSION.items():
-        if _matches(path, pattern):
-            return f"{feature}: not available in this version of foodco_storage; leave the table out"
+def unknown(name: str, known: Iterable[str]) -> str:
+    """Why there is no such key."""
     return f"unknown key{suggestion(name, known)}"
-
-
-def _matches(path: str, pattern: str) -> bool:
-    parts, wanted = path.split("."), pattern.split(".")
-    return len(parts) == len(wanted) and all(want in ("*", part) for part, want in zip(parts, wanted, strict=True))
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from foodco_storage.config.backend_checks import backends
 from foodco_storage.config.cache_checks import caches
+from foodco_storage.config.compression_checks import compression
 from foodco_storage.config.model import CALLER, Configuration
 from foodco_storage.config.plain import joined, plain
 from foodco_storage.config.read import read
@@ -64,4 +65,12 @@ def _names(configuration: Configuration) -> Iterator[Problem]:
         yield Problem(f"backends.{CALLER}", "'caller' is reserved for the caller's own arguments; choose another name")
 
 
-_CHECKS: tuple[Callable[[Configuration], Iterator[Problem]], ...] = (_names, backends, default, routes, twice, caches)
+_CHECKS: tuple[Callable[[Configuration], Iterator[Problem]], ...] = (
+    _names,
+    backends,
+    default,
+    routes,
+    twice,
+    caches,
+    compression,
+)

@@ -25,10 +25,10 @@ from foodco_storage.drivers.held_stream import HeldStream
 from foodco_storage.drivers.kept_body import KeptBody
 from foodco_storage.drivers.resumable_body import ResumableBody
 from foodco_storage.drivers.tee_body import TeeBody
+from foodco_storage.drivers.unpacked_body import UnpackedBody
 from foodco_storage.errors import JournalError
 from foodco_storage.flows.cache_effects import (
     Alone,
-    BytesBody,
     CachedBlocks,
     Forget,
     Hit,
@@ -37,12 +37,13 @@ from foodco_storage.flows.cache_effects import (
     KeepMissing,
     Look,
     PassOn,
-    ReadBody,
     Renew,
 )
 from foodco_storage.flows.cached import Looked
+from foodco_storage.flows.compression_effects import Pack, Packed, Unpack
 from foodco_storage.flows.effects import (
     Able,
+    BytesBody,
     Call,
     Count,
     Defer,
@@ -52,6 +53,7 @@ from foodco_storage.flows.effects import (
     Later,
     NewId,
     Pause,
+    ReadBody,
     Resumable,
     Settle,
     Spool,
@@ -161,6 +163,8 @@ class ThreadDriver:
 
     def _call(self, effect: Call) -> Response:
         place, request = effect.place, effect.request
+        if place.translation is not None and request.operation in place.translation.operations:
+            return self.carry_out(place.translation.call(effect))
         call = (self._once if effect.once else self._calls)[place.backend]
         if not place.buckets:
             return call(request)
@@ -270,6 +274,16 @@ class ThreadDriver:
             return self.carry_out(flow)
         except Exception as error:  # noqa: BLE001 - the gathering flow judges each by itself
             return error
+
+    def _pack(self, effect: Pack) -> Packed:
+        from foodco_storage.compression.packer import pack  # noqa: PLC0415 - most routes do not compress
+
+        return pack(effect)
+
+    def _unpack(self, effect: Unpack) -> StreamingBody:
+        from foodco_storage.compression.unpacking import pieces  # noqa: PLC0415 - most routes do not compress
+
+        return StreamingBody(UnpackedBody(effect.body, pieces(effect)), effect.size)
 
     def _new_id(self, _: NewId) -> str:
         return secrets.token_urlsafe(15)
@@ -398,6 +412,7 @@ class ThreadDriver:
         Later: _later,
         Look: _look,
         NewId: _new_id,
+        Pack: _pack,
         PassOn: _pass_on,
         Pause: _pause,
         ReadBody: _read_body,
@@ -406,6 +421,7 @@ class ThreadDriver:
         Settle: _settle,
         Spool: _spool,
         Tee: _tee,
+        Unpack: _unpack,
         Warn: _warn,
     }
 

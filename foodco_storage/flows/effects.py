@@ -203,6 +203,25 @@ class Spool:
         self.body = body
 
 
+class ReadBody:
+    """Read a whole body into memory, and close it. Sends back its bytes; None where it broke, or has another size."""
+
+    __slots__ = ("body", "size")
+
+    def __init__(self, body: Body, size: int) -> None:
+        self.body = body
+        self.size = size
+
+
+class BytesBody:
+    """Make a body of bytes. Sends back the body to hand out."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
 class Discard:
     """Close a body, or a spooled file, that nobody will read."""
 

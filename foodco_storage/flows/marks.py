@@ -1,7 +1,8 @@
-"""What the library writes into the metadata of objects on routes that migrate, and reads back from it.
+"""What the library writes into the metadata of objects on routes that migrate or compress, and reads back from it.
 
-Three marks, all user metadata (`x-amz-meta-...`), taken out of every answer: the id of the write that made the object, where
-a promoted copy came from, and that an object is a tombstone. Their names are reserved on such routes.
+Four marks, all user metadata (`x-amz-meta-...`), taken out of every answer: the id of the write that made the object, where
+a promoted copy came from, that an object is a tombstone, and that it lies compressed. Their names are reserved on routes that
+migrate or compress.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ ORIGIN = "foodco-origin"
 TOMBSTONE = "foodco-tombstone"
 """The object says that its key was deleted; the value is the version of the form."""
 
-_MARKS = frozenset({WRITE, ORIGIN, TOMBSTONE})
+CODEC = "foodco-codec"
+"""The object lies compressed (`foodco_storage.flows.stored_form`)."""
+
+_MARKS = frozenset({WRITE, ORIGIN, TOMBSTONE, CODEC})
 
 _TEXT = (
     "This object is a tombstone of foodco_storage. Its key was deleted while an older store may still hold a copy; it keeps\n"

@@ -96,9 +96,18 @@ def _signer(client: Any, operation: str, params: dict[str, Any], method: str | N
         # It goes past the mirror: verify finds what it leaves.
         add("presigned_writes", route.name)
     place = route.authority
-    if route.presign == "holder" and operation in _HELD and (method or "GET").upper() in _READS:
-        holder = _holder(client, route, params)
-        place = next(p for p in route.places if p.backend == holder)
+    reads = operation in _HELD and (method or "GET").upper() in _READS
+    if reads and (route.presign == "holder" or _refuses_compressed(route)):
+        storage = _looked_at(client, route, params)
+        if storage.get("codec") and _refuses_compressed(route):
+            message = (
+                "the object lies compressed, and whoever follows the URL would get that: read it through the library, "
+                f"exclude such objects from compression, or, where all who follow URLs decode zstd, say routes.{route.name}"
+                ".compression.presigned = 'encoded'"
+            )
+            raise OperationRefusedError(message, operation)
+        if route.presign == "holder":
+            place = next(p for p in route.places if p.backend == storage["backend"])
     return dispatch.backends[place.backend].client, {**params, "Bucket": place.bucket(params["Bucket"])}
 
 
@@ -108,7 +117,12 @@ def _writes(operation: str, method: str | None) -> bool:
     return OPERATIONS.get(operation) in _WRITES
 
 
-def _holder(client: Any, route: Route, params: dict[str, Any]) -> str:
+def _refuses_compressed(route: Route) -> bool:
+    return route.compressing is not None and not route.compressing.presigned
+
+
+def _looked_at(client: Any, route: Route, params: dict[str, Any]) -> dict[str, Any]:
+    """Who holds an object, and how; the authority where nobody is found."""
     names = ("Bucket", "Key", "VersionId", "RequestPayer", "ExpectedBucketOwner")
     try:
         # Below the front door: the caller's handlers have seen these parameters, and may have changed them.
@@ -119,5 +133,6 @@ def _holder(client: Any, route: Route, params: dict[str, Any]) -> str:
     except (BotoCoreError, ClientError) as error:
         # Signing never fails in boto3 for what lies in the store, and nobody holds a key that is yet to be written.
         logger.debug("signing for the authority of route %r, since no holder was found: %s", route.name, error)
-        return route.authority.backend
-    return str(head["ResponseMetadata"]["Storage"]["backend"])
+        return {"backend": route.authority.backend}
+    storage: dict[str, Any] = head["ResponseMetadata"]["Storage"]
+    return storage

@@ -5,17 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 
 from foodco_storage.config import Backend
 from foodco_storage.config import Route as ConfiguredRoute
+from foodco_storage.flows.compression_effects import Packing
 from foodco_storage.flows.effects import Gate
 from foodco_storage.flows.place import Place
+from foodco_storage.layers.compressed_place import CompressedPlace
+from foodco_storage.layers.compressible import EXCLUDED_TYPES, INCLUDED_TYPES, Compressing
+from foodco_storage.layers.dictionaries import Dictionaries
 from foodco_storage.layers.route import Caching, Mirroring, Promoting, Route
 
 PHASES = ("source", "backfill", "cutover", "drain", "target")
 
 MIRRORED = frozenset({"backfill", "cutover", "drain"})
 """Phases in which the journal has a part."""
+
+_PLAIN = frozenset({"source", "backfill"})
+"""Phases in which nothing is compressed: clients without the library still read the bucket."""
+
+_dictionaries = Dictionaries()
 
 _WILDCARDS = frozenset("*?[")
 
@@ -33,6 +43,13 @@ def route_in_phase(
         gate: lets writes through, where the phase may move.
     """
     primary, fallbacks = _place(route.primary, route), tuple(_place(fallback, route) for fallback in route.fallbacks)
+    compressing = compressing_of(route, phase)
+    if compressing is not None:
+        primary = _compressed(name, primary, compressing)
+        if phase is None:
+            # They may be primaries of other routes. The source of a migration is not.
+            only_read = replace(compressing, packing=None)
+            fallbacks = tuple(_compressed(name, fallback, only_read) for fallback in fallbacks)
     authority, read_after, other = primary, fallbacks, None
     if phase in {"source", "backfill"}:
         # The primary takes no part in reads yet.
@@ -61,6 +78,7 @@ def route_in_phase(
         ),
         identity="" if phase is None else identity(name, route, backends, authority.backend),
         caching=caching_of(route),
+        compressing=compressing,
         gate=gate,
     )
 
@@ -71,6 +89,23 @@ def caching_of(route: ConfiguredRoute) -> Caching | None:
     if cache.memory_max_bytes is None and cache.disk_max_bytes is None:
         return None
     return Caching(int(cache.block_bytes), int(cache.max_object_bytes), cache.ttl_seconds, cache.stale_if_error)
+
+
+def compressing_of(route: ConfiguredRoute, phase: str | None) -> Compressing | None:
+    """How a route's objects are compressed in a phase; None where none ever were."""
+    options = route.compression
+    if options.codec is None:
+        return None
+    writes = options.codec != "none" and phase not in _PLAIN
+    packing = Packing(options.level, int(options.min_bytes), options.min_gain, int(options.frame_bytes))
+    return Compressing(
+        packing if writes else None,
+        tuple(options.include_types) if options.include_types is not None else INCLUDED_TYPES,
+        tuple(options.exclude_types) if options.exclude_types is not None else EXCLUDED_TYPES,
+        options.dictionary or "",
+        options.exact_sizes,
+        options.presigned == "encoded",
+    )
 
 
 def identity(name: str, route: ConfiguredRoute, backends: Mapping[str, Backend], authority: str) -> str:
@@ -106,6 +141,10 @@ def patterns(route: ConfiguredRoute) -> Sequence[str]:
 def specificity(pattern: str) -> tuple[bool, int]:
     """A bucket's own name before a pattern, a longer pattern before a shorter one."""
     return not _WILDCARDS & set(pattern), len(pattern.strip("*"))
+
+
+def _compressed(name: str, place: Place, options: Compressing) -> Place:
+    return replace(place, translation=CompressedPlace(name, place, options, _dictionaries))
 
 
 def _place(backend: str, route: ConfiguredRoute) -> Place:

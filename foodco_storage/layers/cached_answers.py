@@ -9,7 +9,10 @@ from foodco_storage.flows.conditions import bare
 from foodco_storage.flows.outcomes import Rejected
 from foodco_storage.flows.request import Response
 from foodco_storage.layers.sight import whole_size
-from foodco_storage.layers.spans import Span, first_byte
+from foodco_storage.layers.spans import Span, drop_checksums, first_byte
+
+_KEPT = ("backend", "codec", "md5", "stored_size")
+"""What is said of the object itself, whoever reads it and however."""
 
 
 class Part(NamedTuple):
@@ -105,11 +108,12 @@ def of_the_whole(response: Response, size: int) -> Response:
     headers = {name: value for name, value in metadata.get("HTTPHeaders", {}).items() if name != "content-range"}
     if "ContentRange" in response:
         # They may be those of a part.
-        _drop_checksums(whole, headers)
+        drop_checksums(whole, headers)
     if "content-length" in headers:
         headers["content-length"] = str(size)
-    backend = metadata.get("Storage", {}).get("backend")
-    metadata |= {"HTTPHeaders": headers, "HTTPStatusCode": 200, "Storage": {"backend": backend}}
+    storage = metadata.get("Storage", {})
+    kept = {"backend": None} | {name: storage[name] for name in _KEPT if name in storage}
+    metadata |= {"HTTPHeaders": headers, "HTTPStatusCode": 200, "Storage": kept}
     if "Metadata" in whole:
         # The caller may change his.
         whole["Metadata"] = dict(whole["Metadata"])
@@ -142,22 +146,3 @@ def as_head(head: Head, looked: Looked) -> Response:
     """The answer to a HEAD."""
     # A HEAD tells checksums when it is asked for them alone.
     return {name: value for name, value in as_get(head, looked).items() if not name.startswith("Checksum")}
-
-
-def narrow(answer: Response, start: int, end: int, size: int) -> None:
-    """Turn an answer into that to a range."""
-    told = f"bytes {start}-{end - 1}/{size}"
-    answer |= {"ContentRange": told, "ContentLength": end - start}
-    metadata = answer["ResponseMetadata"]
-    metadata["HTTPStatusCode"] = 206
-    headers = metadata.get("HTTPHeaders", {})
-    # Those are of the whole object.
-    _drop_checksums(answer, headers)
-    if headers:
-        headers |= {"content-range": told, "content-length": str(end - start)}
-
-
-def _drop_checksums(answer: Response, headers: dict[str, str]) -> None:
-    for named, start in ((answer, "Checksum"), (headers, "x-amz-checksum-")):
-        for name in [name for name in named if name.startswith(start)]:
-            del named[name]

@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from foodco_storage.flows.cache_effects import (
     Alone,
-    BytesBody,
     CachedBlocks,
     Forget,
     Hit,
@@ -25,13 +24,14 @@ from foodco_storage.flows.cache_effects import (
     KeepMissing,
     Look,
     PassOn,
-    ReadBody,
     Renew,
 )
 from foodco_storage.flows.cached import Head, Looked
 from foodco_storage.flows.effects import (
+    BytesBody,
     Count,
     Discard,
+    ReadBody,
 )
 from foodco_storage.flows.outcomes import Deleted, NotThere, Rejected, Unavailable
 from foodco_storage.flows.request import Below, Flow, Request, Response
@@ -44,14 +44,13 @@ from foodco_storage.layers.cached_answers import (
     is_met,
     joined,
     may_be_kept,
-    narrow,
     of_the_whole,
     part_of,
     whole_blocks,
 )
 from foodco_storage.layers.route import Caching
 from foodco_storage.layers.sight import whole_size
-from foodco_storage.layers.spans import Span
+from foodco_storage.layers.spans import Span, narrow
 from foodco_storage.layers.storage_metadata import note
 
 _GET: Final = frozenset({"Bucket", "Key", "Range", "IfMatch"})

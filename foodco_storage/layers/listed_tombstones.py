@@ -86,7 +86,7 @@ def tombstoned(place: Place, bucket: str, keys: Collection[str]) -> Generator[An
     if wanted[0] != prefix:
         ask = ask.with_params(StartAfter=wanted[0][:-1])
     while wanted:
-        page: Response = yield Call(place, ask)
+        page: Response = yield Call(place.as_stored, ask)
         items = page.get("Contents", ())
         found |= {item["Key"] for item in items if may_be_tombstone(item)}
         if not page.get("IsTruncated") or not items:
@@ -128,7 +128,7 @@ def _holds_any(place: Place, request: Request, prefix: str, hidden: tuple[str, .
     operation, names = ("ListObjectVersions", _VERSIONS) if versions else ("ListObjectsV2", _CURRENT)
     ask = Request(operation, {"Bucket": request.params["Bucket"], "Prefix": prefix, "MaxKeys": _FIRST_LOOK})
     while True:
-        page: Response = yield Call(place, ask)
+        page: Response = yield Call(place.as_stored, ask)
         items = [item for name in names for item in page.get(name, ()) if not _is_hidden(item["Key"], hidden)]
         dead = yield from tombstones_among(place, ask, items)
         if len(dead) < len(items):

@@ -16,6 +16,7 @@ from foodco_storage.flows.outcomes import BackendError, Unavailable
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Parameters, Request, Response
 from foodco_storage.layers.carried import kept, tags
+from foodco_storage.layers.sameness import recorded_md5
 
 WHOLE_BYTES = 64 * 1024**2
 """Objects up to here are copied by one PUT, larger ones in parts."""
@@ -68,6 +69,8 @@ def is_whole(answer: Response, spooled: Spooled) -> bool:
     """Whether a body is what a GET's answer announced: its size, and its MD5 where the ETag is one."""
     if spooled.size != answer["ContentLength"]:
         return False
+    if (recorded := recorded_md5(answer)) is not None:
+        return recorded == spooled.md5.hex()
     etag = bare(answer.get("ETag", ""))
     is_md5 = len(etag) == _MD5_HEX and "SSECustomerAlgorithm" not in answer
     if not is_md5 or answer.get("ServerSideEncryption", "AES256") != "AES256":
@@ -132,19 +135,21 @@ def copy(
         yield from _copy_in_parts(source, destination, which, head)
         return head
     read = yield from read_whole(source, {**which, "IfMatch": head["ETag"]} if pinned else which)
-    origin = _origin_of_parts(which, read.answer, (yield from part_sizes(source, which, read.answer)))
+    origin = _origin_of_another_etag(which, read.answer, (yield from part_sizes(source, which, read.answer)))
     yield from put_whole(source, destination, which, read, origin=origin)
     return read.answer
 
 
-def _origin_of_parts(which: Parameters, answer: Response, sizes: tuple[int, ...]) -> Origin | None:
-    """What a copy has to remember of an object that was uploaded in parts.
+def _origin_of_another_etag(which: Parameters, answer: Response, sizes: tuple[int, ...]) -> Origin | None:
+    """What a copy has to remember of an object that was uploaded in parts, or lies compressed.
 
-    Its ETag is of its parts, and the copy has others: whoever holds that ETag is to go on when the copy's side decides, and
-    without a write's id the two would never be known to be the same.
+    Its ETag is of its parts, or of its stored form, and the copy has others: whoever holds that ETag is to go on when the
+    copy's side decides, and without a write's id the two would never be known to be the same.
     """
     etag = bare(answer.get("ETag", ""))
-    if "-" not in etag or Origin.of(answer, which["Bucket"], which["Key"]) is not None:
+    if ("-" not in etag and recorded_md5(answer) is None) or Origin.of(
+        answer, which["Bucket"], which["Key"]
+    ) is not None:
         return None
     return Origin(etag, answer["LastModified"], sizes)
 
@@ -162,7 +167,7 @@ def _described(
 
 def _copy_in_parts(source: Place, destination: Place, which: Parameters, head: Response) -> Flow:
     sizes = yield from part_sizes(source, which, head)
-    described = yield from _described(source, which, head, _origin_of_parts(which, head, sizes))
+    described = yield from _described(source, which, head, _origin_of_another_etag(which, head, sizes))
     created: Response = yield Call(destination, Request("CreateMultipartUpload", {**which, **described}))
     upload = {**which, "UploadId": created["UploadId"]}
     try:

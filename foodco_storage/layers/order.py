@@ -1,8 +1,8 @@
 """The order of the layers: the one place that says who stands above whom.
 
-From the caller down to the backends: (telemetry) > cache > (compression) > coexistence > backend. What stands in
-brackets is to come. The layers of coexistence share the bottom: each takes other operations and sends them to the
-route's places itself.
+From the caller down to the backends: (telemetry) > cache > coexistence > compression > backend. What stands in brackets is to
+come. The layers of coexistence take each other operations, and send them to the route's places themselves; a place that keeps
+objects compressed translates each call to it (`foodco_storage.layers.compressed_place`), whoever makes it.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def flow_through(layers: Sequence[Any], operation: str, primary: Place) -> Below
     """The flow of an operation through the layers that handle it; None where none does, and it goes to the primary."""
     name = python_name(operation)
     methods = [method for layer in layers if (method := getattr(layer, name, None)) is not None]
-    if not methods:
+    if not methods and not primary.translates(operation):
         return None
     below: Below = partial(_call, primary)
     for method in reversed(methods):

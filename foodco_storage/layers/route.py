@@ -10,6 +10,7 @@ from typing import Any
 from foodco_storage.flows.effects import Gate
 from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.place import RESERVED_PREFIX, Place
+from foodco_storage.layers.compressible import Compressing
 
 NO_PHASES: Mapping[str, str] = MappingProxyType({})
 
@@ -79,6 +80,7 @@ class Route:
         promoting: how objects come over when they are read.
         identity: which stores and buckets the route joins, whatever it is called.
         caching: how its reads are cached; None where they are not.
+        compressing: how objects of its primary are compressed; None where none ever were.
         gate: lets writes through while the phase stands still; None where the configuration says the phase.
     """
 
@@ -95,6 +97,7 @@ class Route:
     promoting: Promoting = field(default_factory=Promoting)
     identity: str = ""
     caching: Caching | None = None
+    compressing: Compressing | None = None
     gate: Gate | None = field(default=None, compare=False)
 
     @property

@@ -46,13 +46,25 @@ def same(one: Found, other: Found) -> bool:
         return False
     if any(ids := (write_id(a), write_id(b))):
         return ids[0] == ids[1] and not _differ(a, b)
-    return bool(one.etags & other.etags)
+    return bool(_names(one) & _names(other))
+
+
+def _names(found: Found) -> set[str]:
+    """What an object goes by: its ETags, and what would be one if it were not compressed."""
+    md5 = recorded_md5(found.head)
+    return found.etags | ({md5} if md5 is not None else set())
 
 
 def _differ(one: Response, other: Response) -> bool:
     """Whether two ETags are of one kind, and not the same."""
-    etags = [bare(head["ETag"]) for head in (one, other)]
+    etags = [recorded_md5(head) or bare(head["ETag"]) for head in (one, other)]
     return etags[0] != etags[1] and not any("-" in etag for etag in etags)
+
+
+def recorded_md5(head: Response) -> str | None:
+    """The MD5 of what the user stored, in hex, of an object that lies compressed: its ETag is that of something else."""
+    recorded: str | None = head.get("ResponseMetadata", {}).get("Storage", {}).get("md5")
+    return recorded
 
 
 def described(head: Response) -> dict[str, Any]:

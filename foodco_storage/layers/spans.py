@@ -1,4 +1,4 @@
-"""Ranges of bytes as a GET asks for them."""
+"""Ranges of bytes as a GET asks for them, and as it is answered."""
 
 from __future__ import annotations
 
@@ -56,3 +56,26 @@ def first_byte(response: Response) -> int | None:
     if match is None or int(match[2]) - int(match[1]) + 1 != response.get("ContentLength"):
         return None
     return int(match[1])
+
+
+def narrow(answer: Response, start: int, end: int, size: int) -> None:
+    """Turn an answer into that to a range."""
+    told = f"bytes {start}-{end - 1}/{size}"
+    answer |= {"ContentRange": told, "ContentLength": end - start}
+    metadata = answer["ResponseMetadata"]
+    metadata["HTTPStatusCode"] = 206
+    headers = metadata.get("HTTPHeaders", {})
+    # Those are of the whole object.
+    drop_checksums(answer, headers)
+    if headers:
+        headers |= {"content-range": told, "content-length": str(end - start)}
+
+
+def drop_checksums(answer: Response, headers: dict[str, str]) -> bool:
+    """Take checksums out of an answer and its headers, in place; whether there were any."""
+    found = False
+    for named, start in ((answer, "Checksum"), (headers, "x-amz-checksum-")):
+        for name in [name for name in named if name.startswith(start)]:
+            del named[name]
+            found = True
+    return found

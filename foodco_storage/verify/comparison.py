@@ -7,7 +7,7 @@ from typing import Any
 
 from foodco_storage.flows.conditions import bare
 from foodco_storage.flows.request import Response
-from foodco_storage.layers.sameness import described
+from foodco_storage.layers.sameness import described, recorded_md5
 from foodco_storage.layers.sight import Found
 
 _MD5 = frozenset("0123456789abcdef")
@@ -57,7 +57,9 @@ def _content(primary: Found, source: Found) -> bool | None:
 
 
 def md5_of(head: Response) -> str | None:
-    """The MD5 of an object's content in hex, where its ETag is that."""
+    """The MD5 of an object's content in hex, where its ETag is that, or where it was recorded."""
+    if (recorded := recorded_md5(head)) is not None:
+        return recorded
     etag = bare(str(head.get("ETag", ""))).lower()
     encrypted = "SSECustomerAlgorithm" in head or head.get("ServerSideEncryption", "AES256") != "AES256"
     return etag if len(etag) == _MD5_HEX and _MD5.issuperset(etag) and not encrypted else None

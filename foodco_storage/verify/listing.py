@@ -56,7 +56,8 @@ class Listing:
 
     def __init__(self, route: Standalone, place: Place, scope: Scope, threads: Executor, *, tombstones: bool) -> None:
         self._route = route
-        self._place = place
+        # Its sizes are compared with nothing that is compressed.
+        self._place = place.as_stored
         self._scope = scope
         self._threads = threads
         self._tombstones = tombstones

@@ -184,7 +184,7 @@ OVERLAY_MISTAKES = [
     (
         "ROUTES__IMAGES__COMPRESSION__CODEC",
         "x",
-        "routes.images.compression: compression: not available in this version of foodco_storage; leave the table out",
+        "routes.images.compression.codec 'x' is none of 'zstd', 'none'",
     ),
 ]
 

@@ -1,0 +1,87 @@
+"""What users are told of an object that lies compressed: all of it of what they stored, but for its ETag."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Final
+
+from foodco_storage.errors import CorruptObjectError
+from foodco_storage.flows.marks import CODEC
+from foodco_storage.flows.outcomes import Rejected
+from foodco_storage.flows.place import Place
+from foodco_storage.flows.request import Parameters, Request, Response
+from foodco_storage.flows.stored_form import StoredForm, UnreadableMarkError
+from foodco_storage.layers.spans import drop_checksums
+from foodco_storage.layers.storage_metadata import note
+
+_META: Final = f"x-amz-meta-{CODEC}"
+
+
+def form_of(place: Place, request: Request, answer: Response) -> StoredForm | None:
+    """The form of what a GET or HEAD answered; None for an object that lies as it is.
+
+    Raises:
+        Rejected: it lies compressed, and can't be read.
+    """
+    if not answer.get("Metadata"):
+        return None
+    try:
+        return StoredForm.of(answer, request.params)
+    except UnreadableMarkError as error:
+        raise corrupt(place, request, f"of its metadata {CODEC}: {error}") from error
+
+
+def check_size(place: Place, request: Request, form: StoredForm, stored_size: int) -> None:
+    """See that as much lies in the store as was written.
+
+    Raises:
+        Rejected: it does not.
+    """
+    if stored_size != form.stored_size:
+        raise corrupt(place, request, f"{stored_size} bytes lie there, {form.stored_size} were written")
+
+
+def corrupt(place: Place, request: Request, problem: str) -> Rejected:
+    """The error for an object that is damaged."""
+    params = request.params
+    return Rejected(place.backend, CorruptObjectError(bucket=params["Bucket"], key=params["Key"], problem=problem))
+
+
+def describe(answer: Response, form: StoredForm, params: Parameters) -> Response:
+    """Turn what a store answered into what the user is told; in place, since the answer is the flow's own."""
+    metadata = answer.get("Metadata") or {}
+    answer["Metadata"] = {name: value for name, value in metadata.items() if name.lower() != CODEC}
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    headers.pop(_META, None)
+    if "ResponseContentEncoding" not in params:
+        answer.pop("ContentEncoding", None)
+        told = headers.pop("content-encoding", None)
+        if form.content_encoding is not None:
+            answer["ContentEncoding"] = form.content_encoding
+            if told is not None:
+                headers["content-encoding"] = form.content_encoding
+    answer["ContentLength"] = form.size
+    if "content-length" in headers:
+        headers["content-length"] = str(form.size)
+    if drop_checksums(answer, headers):
+        checksum = checksum_of(form)
+        answer |= checksum
+        for name, value in checksum.items():
+            headers[f"x-amz-checksum-{name.removeprefix('Checksum').lower()}"] = value
+    return note(answer, codec="zstd", stored_size=form.stored_size, md5=form.md5)
+
+
+def as_compressed(request: Request, form: StoredForm) -> Request:
+    """A write that gives the stored form of an object the metadata of its own that the caller says."""
+    described = replace(form, content_encoding=request.params.get("ContentEncoding"))
+    metadata = {**request.params.get("Metadata", {}), CODEC: described.text}
+    return request.with_params(ContentEncoding=described.stored_encoding, Metadata=metadata)
+
+
+def checksum_of(form: StoredForm) -> dict[str, str]:
+    """The checksum of the whole object, as S3 tells it."""
+    algorithm, _, value = form.checksum.partition(":")
+    if not value:
+        algorithm, value = "CRC32", base64.b64encode(form.crc32.to_bytes(4, "big")).decode("ascii")
+    return {f"Checksum{algorithm}": value, "ChecksumType": "FULL_OBJECT"}

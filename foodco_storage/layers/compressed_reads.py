@@ -1,0 +1,130 @@
+"""Reading objects of a place that may hold them compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Final
+
+from foodco_storage.flows.compression_effects import Dictionary, Unpack
+from foodco_storage.flows.effects import Call, Discard, sent
+from foodco_storage.flows.place import Place
+from foodco_storage.flows.request import Flow, Request, Response
+from foodco_storage.flows.s3_errors import refused, rejected
+from foodco_storage.flows.stored_form import StoredForm
+from foodco_storage.layers.compressed_answers import check_size, checksum_of, describe, form_of
+from foodco_storage.layers.compressed_ranges import CompressedRanges
+from foodco_storage.layers.dictionaries import Dictionaries
+from foodco_storage.layers.sight import head_of, whole_size
+from foodco_storage.layers.spans import Span, narrow
+
+_ENABLED: Final = "ENABLED"
+
+
+class CompressedReads:
+    """Reads of one place.
+
+    Args:
+        place: as it is stored.
+        dictionaries: those that this process has.
+    """
+
+    def __init__(self, place: Place, dictionaries: Dictionaries) -> None:
+        self._place = place
+        self._dictionaries = dictionaries
+        self._ranges = CompressedRanges(place, self.dictionary)
+
+    def get_object(self, call: Call) -> Flow:
+        """The object, or a part of it."""
+        request = call.request
+        if "Range" in request.params and "PartNumber" not in request.params:
+            span = Span.of(request.params["Range"])
+            if span is not None:
+                return (yield from self._ranges.get(request, span))
+        answer: Response = yield Call(self._place, request, once=call.once)
+        form = yield from self._form(request, answer)
+        if form is None:
+            return answer
+        if "ContentRange" in answer and "PartNumber" not in request.params:
+            # A range that is none is ignored by S3; other stores make something of it.
+            yield Discard(answer["Body"])
+            return (yield from self.get_object(Call(self._place, request.without_params("Range"), once=call.once)))
+        return (yield from self._whole(request, answer, form))
+
+    def head_object(self, call: Call) -> Flow:
+        """What is known of the object."""
+        request = call.request
+        asked = Span.of(request.params["Range"]) if "Range" in request.params else None
+        answer: Response = yield Call(self._place, request.without_params("Range") if asked else request)
+        form = yield from self._form(request, answer)
+        if form is None:
+            return (yield from sent(self._place, request)) if asked else answer
+        check_size(self._place, request, form, whole_size(answer))
+        is_part = "ContentRange" in answer
+        describe(answer, form, request.params)
+        part = (0, form.size) if asked is None else asked.within(form.size)
+        if part is None:
+            raise rejected(request, "416", 416, "Requested Range Not Satisfiable")
+        if is_part or asked is not None:
+            narrow(answer, *part, form.size)
+        return answer
+
+    def get_object_attributes(self, call: Call) -> Flow:
+        """The attributes of what the user stored, but for the ETag."""
+        head = yield from self._looked_at(call.request)
+        form = head[_FORM]
+        answer: Response = yield Call(self._place, call.request)
+        if form is None:
+            return answer
+        if "ObjectSize" in answer:
+            answer["ObjectSize"] = form.size
+        if "Checksum" in answer:
+            answer["Checksum"] = checksum_of(form)
+        return answer
+
+    def select_object_content(self, call: Call) -> Flow:
+        """Refused for what lies compressed: the store would look at that."""
+        head = yield from self._looked_at(call.request)
+        if head[_FORM] is not None:
+            raise refused(
+                call.request,
+                "the object lies compressed, and the store can't select from it; read it by get_object and select here",
+            )
+        return (yield from sent(self._place, call.request))
+
+    def dictionary(self, request: Request, form: StoredForm) -> Generator[Any, Any, Dictionary | None]:
+        """The dictionary that an object needs."""
+        if not form.dictionary:
+            return None
+        return (yield from self._dictionaries.get(self._place, request.params["Bucket"], form.dictionary))
+
+    def _looked_at(self, request: Request) -> Flow:
+        head = head_of(request)
+        answer: Response = yield Call(self._place, head)
+        return {_FORM: form_of(self._place, head, answer)}
+
+    def _form(self, request: Request, answer: Response) -> Generator[Any, Any, StoredForm | None]:
+        try:
+            return form_of(self._place, request, answer)
+        except Exception:
+            if "Body" in answer:
+                yield Discard(answer["Body"])
+            raise
+
+    def _whole(self, request: Request, answer: Response, form: StoredForm) -> Flow:
+        is_part = "ContentRange" in answer
+        try:
+            check_size(self._place, request, form, answer["ContentLength"])
+            dictionary = yield from self.dictionary(request, form)
+        except Exception:
+            yield Discard(answer["Body"])
+            raise
+        whose = (request.params["Bucket"], request.params["Key"])
+        answer["Body"] = yield Unpack(answer["Body"], form, whose, dictionary=dictionary, size=form.size)
+        describe(answer, form, request.params)
+        if is_part:
+            # The only part of an object of one.
+            narrow(answer, 0, form.size, form.size)
+        return answer
+
+
+_FORM: Final = "form"

@@ -1,0 +1,147 @@
+"""Writing objects of a place that keeps them compressed."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Generator
+from typing import Any, Final
+
+from foodco_storage.flows.compression_effects import Dictionary, Pack, Packed
+from foodco_storage.flows.effects import Call, Count, Discard, Warn, sent
+from foodco_storage.flows.marks import CODEC
+from foodco_storage.flows.outcomes import BackendError, Rejected
+from foodco_storage.flows.place import Place
+from foodco_storage.flows.request import Flow, Parameters, Request, Response
+from foodco_storage.flows.s3_errors import refused, rejected
+from foodco_storage.flows.stored_form import StoredForm
+from foodco_storage.layers.compressed_answers import as_compressed, checksum_of
+from foodco_storage.layers.compressible import Compressing, checks
+from foodco_storage.layers.dictionaries import Dictionaries
+from foodco_storage.layers.spans import drop_checksums
+from foodco_storage.layers.storage_metadata import note
+
+_OF_THE_BODY: Final = ("ChecksumCRC32", "ChecksumSHA1", "ChecksumSHA256", "ContentLength", "ContentMD5")
+"""What a caller says of a body, and what does not hold for what is sent in its place."""
+
+_BAD: Final = {
+    "MD5": ("BadDigest", "The Content-MD5 you specified did not match what we received."),
+    "length": (
+        "IncompleteBody",
+        "You did not provide the number of bytes specified by the Content-Length HTTP header.",
+    ),
+}
+
+
+class CompressedWrites:
+    """Writes to one place.
+
+    Args:
+        route: its name.
+        place: as it is stored.
+        options: what is compressed, and how.
+        dictionaries: those that this process has.
+    """
+
+    def __init__(self, route: str, place: Place, options: Compressing, dictionaries: Dictionaries) -> None:
+        self._route = route
+        self._place = place
+        self._options = options
+        self._dictionaries = dictionaries
+
+    def put_object(self, call: Call) -> Flow:
+        """Write an object, compressed where that pays."""
+        request, params = call.request, call.request.params
+        _check_metadata(request)
+        packing = self._options.packing
+        is_ours = str(params.get("Key", "")).startswith(self._place.reserved_prefix)
+        if packing is None or is_ours or not self._options.may_be_compressed(params):
+            return (yield from sent(self._place, request, once=call.once))
+        length = params.get("ContentLength")
+        dictionary = yield from self._dictionary(params)
+        packed: Packed = yield Pack(
+            params["Body"],
+            packing,
+            dictionary=dictionary,
+            checks=checks(params) or {},
+            content_encoding=params.get("ContentEncoding"),
+            length=length if isinstance(length, int) else None,
+        )
+        if packed.failed:
+            raise _bad_digest(request, packed.failed)
+        form, body = packed.form, packed.body
+        if body is params["Body"]:
+            return (yield from sent(self._place, request, once=call.once))
+        ask = (
+            _as_stored(request, packed, form)
+            if form is not None
+            else request.with_params(Body=body, ContentLength=packed.size)
+        )
+        try:
+            response: Response = yield Call(self._place, ask, once=call.once)
+        except Exception:
+            # Not `finally`: a flow that is abandoned may not yield any more.
+            yield from _dropped(body)
+            raise
+        yield from _dropped(body)
+        if form is None:
+            return response
+        yield Count("compressed", self._route)
+        yield Count("compressed_bytes", self._route, form.size)
+        yield Count("compressed_stored_bytes", self._route, form.stored_size)
+        return _answered(response, form)
+
+    def create_multipart_upload(self, call: Call) -> Flow:
+        """Begin an upload: what comes in parts is stored as it comes."""
+        _check_metadata(call.request)
+        return (yield from sent(self._place, call.request, once=call.once))
+
+    def _dictionary(self, params: Parameters) -> Generator[Any, Any, Dictionary | None]:
+        """The route's dictionary: it lies where its objects will, or is not used."""
+        wanted = self._options.dictionary
+        if not wanted or not isinstance(params.get("Bucket"), str):
+            return None
+        try:
+            return (yield from self._dictionaries.get(self._place, params["Bucket"], wanted))
+        except BackendError as error:
+            yield Warn(
+                ("no dictionary", self._route, params["Bucket"]),
+                f"small objects of route {self._route!r} are compressed without their dictionary: {error.error}",
+            )
+            return None
+
+
+def _check_metadata(request: Request) -> None:
+    metadata = request.params.get("Metadata")
+    for name in metadata if isinstance(metadata, dict) else ():
+        if str(name).lower() == CODEC:
+            raise refused(request, f"the metadata name {name!r} is reserved on routes that compress; choose another")
+
+
+def _as_stored(request: Request, packed: Packed, form: StoredForm) -> Request:
+    ask = as_compressed(request.without_params(*_OF_THE_BODY), form)
+    ask = ask.with_params(Body=packed.body, ContentLength=packed.size)
+    if "ContentMD5" in request.params:
+        # The way to the store is to be checked as the caller wished.
+        return ask.with_params(ContentMD5=base64.b64encode(packed.md5).decode("ascii"))
+    said = [name for name in _OF_THE_BODY if name.startswith("Checksum") and name in request.params]
+    if said and "ChecksumAlgorithm" not in request.params:
+        return ask.with_params(ChecksumAlgorithm=said[0].removeprefix("Checksum"))
+    return ask
+
+
+def _answered(response: Response, form: StoredForm) -> Response:
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    if drop_checksums(response, headers):
+        response |= checksum_of(form)
+    return note(response, codec="zstd", stored_size=form.stored_size)
+
+
+def _bad_digest(request: Request, algorithm: str) -> Rejected:
+    told = f"The {algorithm} you specified did not match the calculated checksum."
+    code, message = _BAD.get(algorithm, ("BadDigest", told))
+    return rejected(request, code, 400, message)
+
+
+def _dropped(body: Any) -> Generator[Any, Any, None]:
+    if hasattr(body, "close"):
+        yield Discard(body)
