@@ -6,9 +6,10 @@ Set `FOODCO_STORAGE_REQUIRE_SERVERS=1`, as CI does, to make a missing server a f
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,6 +68,14 @@ def moto_store() -> Iterator[MotoStore]:
 def moto_store_2() -> Iterator[MotoStore]:
     """A second moto server, which shares nothing with the first: another provider."""
     yield from _running(MotoStore, MotoStore.missing())
+
+
+@pytest.fixture(scope="session")
+def zstd_program() -> Iterator[str]:
+    """The path of the program `zstd`."""
+    found = shutil.which("zstd")
+    missing = None if found else "no zstd on PATH: apt-get install --no-install-recommends zstd"
+    yield from _running(lambda: nullcontext(found or ""), missing)
 
 
 @pytest.fixture

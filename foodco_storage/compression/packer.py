@@ -80,7 +80,7 @@ class _Form:
             head, content = self._compressed(first), first
             following = self._body.read(frame_bytes) if len(first) == frame_bytes else b""
             if not following:
-                return self._judged(head, b"")
+                return self._judged(head, b"") or self._body.untouched(first)
             self._out = SpooledTemporaryFile(max_size=SPOOL_MEMORY_BYTES)  # noqa: SIM115 - handed on, or closed below
             self._out.write(head)
             del head, first
@@ -89,7 +89,7 @@ class _Form:
                 self._out.write(self._compressed(content))
                 # Short only at the end.
                 following = self._body.read(frame_bytes) if len(content) == frame_bytes else b""
-            return self._judged(None, written(self._frames))
+            return self._judged(None, written(self._frames)) or self._as_it_was()
         except BaseException:
             if self._out is not None:
                 self._out.close()
@@ -102,8 +102,8 @@ class _Form:
         self._frames.append(Frame(len(frame), len(content), int.from_bytes(frame[-_FRAME_CHECKSUM:], "little")))
         return frame
 
-    def _judged(self, only: bytes | None, table: bytes) -> Packed:
-        """What has been made; or the body as it was, where it was not worth it after all."""
+    def _judged(self, only: bytes | None, table: bytes) -> Packed | None:
+        """What has been made; None where it was not worth it after all."""
         effect, digests = self._effect, self._digests
         size = digests.size
         stored = sum(frame.stored_size for frame in self._frames) + len(table)
@@ -112,7 +112,7 @@ class _Form:
             self._close()
             return Packed(None, failed=failed)
         if not _gains(stored, size, effect.packing):
-            return self._as_it_was()
+            return None
         form = StoredForm(
             size,
             stored,

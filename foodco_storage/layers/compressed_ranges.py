@@ -85,18 +85,31 @@ class CompressedRanges:
                 return answer
         for number in range(_ROUNDS):
             if is_plain or (not number and has_excluded_ending(str(request.params["Key"]))):
-                plain: Response = yield Call(self._place, request)
-                form = form_of(self._place, request, plain)
-                if form is None:
-                    self._known.put(which, None)
+                plain = yield from self._as_it_lies(request, which)
+                if plain is not None:
                     return plain
-                # Written anew since.
-                yield Discard(plain["Body"])
             answer = yield from self._unknown(request, span, which)
             if answer is not None:
                 return answer
             is_plain = which in self._known and self._known.get(which) is None
         raise rejected(request, "SlowDown", 503, "The object kept changing while it was read; try again")
+
+    def _as_it_lies(self, request: Request, which: tuple[Any, ...]) -> Generator[Any, Any, Response | None]:
+        """The range, of an object that is taken to lie as it is; None where it may not."""
+        try:
+            answer: Response = yield Call(self._place, request)
+        except Rejected as error:
+            if error.status != _NOT_SATISFIABLE:
+                raise
+            # What lies compressed has fewer bytes than what it is.
+            return None
+        form = form_of(self._place, request, answer)
+        if form is None:
+            self._known.put(which, None)
+            return answer
+        # Written anew since.
+        yield Discard(answer["Body"])
+        return None
 
     def _of_known(
         self, request: Request, span: Span, which: tuple[Any, ...], known: Known
@@ -178,17 +191,23 @@ class CompressedRanges:
         first = first_byte(answer) if "ContentRange" in answer else 0
         if form is None:
             self._known.put(which, None)
-            return (yield from self._of_plain(answer, span, first))
+            return (yield from self._of_plain(request, answer, span, first))
         if first is None or answer["ContentLength"] > TAIL_BYTES:
             yield Discard(answer["Body"])
             raise corrupt(self._place, request, "the store answered another part of it than was asked for")
         return (yield from self._of_end(request, span, which, answer, form, first))
 
-    def _of_plain(self, answer: Response, span: Span, first: int | None) -> Generator[Any, Any, Response | None]:
+    def _of_plain(
+        self, request: Request, answer: Response, span: Span, first: int | None
+    ) -> Generator[Any, Any, Response | None]:
         """The range, where the end of an object that lies as it is holds it."""
         size, length = whole_size(answer), answer["ContentLength"]
         part = span.within(size)
-        if part is None or first is None or part[0] < first or length > TAIL_BYTES:
+        if part is None:
+            yield Discard(answer["Body"])
+            # The store says what there is to say.
+            return (yield from sent(self._place, request))
+        if first is None or part[0] < first or length > TAIL_BYTES:
             yield Discard(answer["Body"])
             return None
         data = yield from _read(answer)

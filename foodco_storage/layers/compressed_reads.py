@@ -44,8 +44,8 @@ class CompressedReads:
         form = yield from self._form(request, answer)
         if form is None:
             return answer
-        if "ContentRange" in answer and "PartNumber" not in request.params:
-            # A range that is none is ignored by S3; other stores make something of it.
+        if "ContentRange" in answer and answer["ContentLength"] != whole_size(answer):
+            # A range that is none S3 ignores; this store makes something of it.
             yield Discard(answer["Body"])
             return (yield from self.get_object(Call(self._place, request.without_params("Range"), once=call.once)))
         return (yield from self._whole(request, answer, form))
@@ -122,8 +122,10 @@ class CompressedReads:
         answer["Body"] = yield Unpack(answer["Body"], form, whose, dictionary=dictionary, size=form.size)
         describe(answer, form, request.params)
         if is_part:
-            # The only part of an object of one.
+            # The only part of an object of one, or all that an odd range asks for.
+            status = answer["ResponseMetadata"]["HTTPStatusCode"]
             narrow(answer, 0, form.size, form.size)
+            answer["ResponseMetadata"]["HTTPStatusCode"] = status
         return answer
 
 

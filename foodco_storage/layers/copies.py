@@ -12,7 +12,7 @@ from foodco_storage.flows.conditions import failed
 from foodco_storage.flows.copy_source import CopySource
 from foodco_storage.flows.effects import Call, Discard, NewId, Resumable, Spool, Spooled, sent
 from foodco_storage.flows.marks import CODEC, has_marks, stamped, without_marks, write_id
-from foodco_storage.flows.outcomes import BackendError, NoBucket, NotThere, Rejected
+from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import deleted, precondition_failed, rejected
@@ -143,7 +143,11 @@ class Copies:
         if place.translation is None:
             return None
         head = Request("HeadObject", source.read())
-        return form_of(place, head, (yield Call(place.as_stored, head)))
+        try:
+            return form_of(place, head, (yield Call(place.as_stored, head)))
+        except (NotThere, Deleted):
+            # The copy itself has the better answer.
+            return None
 
     def _may_have(
         self, request: Request, source: CopySource, place: Place, form: StoredForm, destination: Place

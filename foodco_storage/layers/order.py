@@ -77,8 +77,9 @@ def _before_or_after(route: Route, locate: Locate) -> list[Any]:
     # In `source` clients without the library may be given what a page ends with.
     layers: list[Any] = [FallbackReads(route), ListPositions(gives=route.phase != "source")]
     if route.may_hold_tombstones:
-        layers += [
+        layers = [
             ObjectAttributes(route.authority),
+            *layers,
             Copies(route.authority, locate, conditions, keeps_marks=True),
             Writes(route, conditions),
             ObjectMetadataWrites(route),

@@ -131,8 +131,8 @@ def see(place: Place, request: Request, kept: Parameters | None = None) -> Flow:
 def _seen(place: Place, request: Request, answer: Response) -> Flow:
     """An answer with marks, as the caller is to see it."""
     params = request.params
-    if mark(answer, CODEC) is not None:
-        # The place does not translate: nobody configured it to.
+    if place.translation is None and mark(answer, CODEC) is not None:
+        # Nobody configured it to.
         yield from _drop(answer)
         raise refused(
             request,

@@ -230,7 +230,7 @@ def thirteen_asks_only_the_primary_for_conditions(patch: pytest.MonkeyPatch) -> 
 def thirteen_copies_a_tombstone(patch: pytest.MonkeyPatch) -> Outcome:
     """Rules 2 and 13: the store itself would copy a tombstone as any object."""
 
-    def not_pinned(self: Any, request: Request, *_: Any) -> Any:
+    def not_pinned(self: Any, request: Request, *_: Any, **__: Any) -> Any:
         yield from ()
         return request
 
