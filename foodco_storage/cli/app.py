@@ -13,6 +13,7 @@ from rich.console import Console
 
 from foodco_storage import __version__
 from foodco_storage.cli import cache, journal, tombstones, verify
+from foodco_storage.cli.dictionary import dictionary_app
 from foodco_storage.cli.failures import explained
 from foodco_storage.cli.options import ConfigFile
 from foodco_storage.cli.phase import phase_app
@@ -31,6 +32,7 @@ app = typer.Typer(
 config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(phase_app, name="phase")
+app.add_typer(dictionary_app, name="dictionary")
 app.command(epilog=verify.EPILOG)(verify.verify)
 app.command(epilog=tombstones.EPILOG)(tombstones.tombstones)
 app.command(epilog=journal.EPILOG)(journal.journal)

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError
 from foodco_storage.backends.probe import DEFAULT_ROUNDS
 from foodco_storage.config import Configuration, load
 from foodco_storage.doctor import buckets, records
+from foodco_storage.doctor.dictionary import dictionary
 from foodco_storage.doctor.finding import Finding
 from foodco_storage.doctor.reach import reach
 from foodco_storage.doctor.stall import small_reads
@@ -63,6 +64,8 @@ def examine(source: Any = None, *, probe: bool = False, rounds: int = DEFAULT_RO
         if is_written and where not in probed:
             probed.add(where)
             yield from records.record(store, place, rounds) if probe else records.recorded(store, place)
+        if is_written:
+            yield from dictionary(store, place)
         if store.preset != "aws" and store.name not in timed:
             timed.add(store.name)
             yield from small_reads(store, place, may_write=probe and is_written)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -158,11 +158,8 @@ def opened(
     # In a phase without another side the layers know one place only; where the other would be does not change.
     sides = route_in_phase(name, route, "cutover" if route.fallbacks else "target", settings)
     make_client = boto3.session.Session().client
-    backends: dict[str, BotoBackend] = {}
     with ExitStack() as stack:
-        for one in names:
-            backends[one] = _backend(make_client, one, settings.get(one))
-            stack.callback(backends[one].close)
+        backends = _backends(stack, make_client, names, settings)
         gate: Gate | None = None
         if changes and route.control.enabled:
             primary = settings[route.primary]
@@ -172,6 +169,36 @@ def opened(
             gate = held.held
         driver = ThreadDriver(backends, journal)
         yield Standalone(route_in_phase(name, route, phase, settings, gate), sides.authority, sides.other, driver)
+
+
+@contextmanager
+def opened_places(configuration: Configuration, name: str) -> Iterator[tuple[tuple[Place, ...], ThreadDriver]]:
+    """Every place of a route, the primary first, whether or not it migrates; and a driver over them.
+
+    Args:
+        configuration: validated.
+        name: the route's name in it.
+
+    Raises:
+        ConfigurationError: there is no such route.
+    """
+    route = configured(configuration, name)
+    names = dict.fromkeys((route.primary, *route.fallbacks))
+    settings = {one: _settings(configuration, one) for one in names if one != CALLER}
+    with ExitStack() as stack:
+        backends = _backends(stack, boto3.session.Session().client, names, settings)
+        resolved = route_in_phase(name, route, None, settings)
+        yield (resolved.authority, *resolved.fallbacks), ThreadDriver(backends)
+
+
+def _backends(
+    stack: ExitStack, make_client: MakeClient, names: Iterable[str], settings: Mapping[str, Backend]
+) -> dict[str, BotoBackend]:
+    backends: dict[str, BotoBackend] = {}
+    for one in names:
+        backends[one] = _backend(make_client, one, settings.get(one))
+        stack.callback(backends[one].close)
+    return backends
 
 
 def _settings(configuration: Configuration, name: str) -> Backend:

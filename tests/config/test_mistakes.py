@@ -181,8 +181,10 @@ ROUTES = [
     ),
     (
         {"compression": {"codec": "zstd", "dictionary": "abc"}},
-        "compression.dictionary: 'abc' is no id of a dictionary: it has 32 hex digits, and `foodco-storage dictionary "
-        "train` prints it",
+        (
+            "compression.dictionary: 'abc' is no id of a dictionary: it has 32 hex digits, and `foodco-storage dictionary "
+            "train` prints it"
+        ),
     ),
     (
         {"compression": {"codec": "zstd", "exclude_types": ["image/*", "jpeg"]}},
@@ -191,9 +193,11 @@ ROUTES = [
     *(
         (
             {"phase": phase, "compression": {"codec": "zstd"}},
-            f"compression.codec: can't be 'zstd' in phase {phase!r}: clients without the library still read the bucket. "
-            "Leave the table out until the cutover; after a way back from it say 'none', which reads what was compressed "
-            "meanwhile",
+            (
+                f"compression.codec: can't be 'zstd' in phase {phase!r}: clients without the library still read the bucket. "
+                "Leave the table out until the cutover; after a way back from it say 'none', which reads what was "
+                "compressed meanwhile"
+            ),
         )
         for phase in ("source", "backfill")
     ),

@@ -180,7 +180,7 @@ def test_with_compression(store: tuple[str, Server], new_bucket: Callable[[], st
         "routes": {"all": {"bucket": ours, "primary": "store", "compression": COMPRESSION}},
         "default": {"backend": "store"},
     }
-    client = foodco_storage.client(storage=configuration)
+    client: Any = foodco_storage.client(storage=configuration)
     load(client, ours)
     assert client.head_object(Bucket=ours, Key="z/last")["ResponseMetadata"]["Storage"]["codec"] == "zstd"
     expected = run(boto3_client(server), theirs, tmp_path, [Reads, Writes, Deletes])

@@ -23,8 +23,13 @@ FRAME_BYTES = 16 * 1024
 
 def options(**changes: Any) -> Compression:
     sizes = {name: ByteSize(changes.pop(name)) for name in ("min_bytes", "frame_bytes") if name in changes}
-    given = {"codec": "zstd", "min_bytes": ByteSize(1), "min_gain": 0.0, "frame_bytes": ByteSize(FRAME_BYTES)}
-    return Compression(**{**given, **sizes, **changes})
+    given: dict[str, Any] = {
+        "codec": "zstd",
+        "min_bytes": ByteSize(1),
+        "min_gain": 0.0,
+        "frame_bytes": ByteSize(FRAME_BYTES),
+    }
+    return Compression(**(given | sizes | changes))
 
 
 class CompressedWorld(PhasedWorld):

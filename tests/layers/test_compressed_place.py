@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
+from typing import Any
 
+import msgspec
 import pytest
 from compressed_world import FRAME_BYTES, CompressedWorld, form_of, with_mark
 from hypothesis import given
 from hypothesis import strategies as st
 from phased_world import metadata_of
 
-from foodco_storage.errors import OperationRefusedError
+from foodco_storage.config import Compression
+from foodco_storage.errors import CorruptObjectError, OperationRefusedError
 from foodco_storage.flows.effects import Call
 from foodco_storage.flows.marks import CODEC
 from foodco_storage.flows.request import Request
@@ -32,7 +36,7 @@ def noise() -> bytes:
     return hashlib.shake_256(b"noise").digest(3 * TAIL_BYTES)
 
 
-def test_an_object_lies_as_zstd_and_is_what_it_was():
+def test_an_object_lies_as_zstd_and_is_what_it_was() -> None:
     world = CompressedWorld()
     answer = world.call("PutObject", Key="k", Body=TEXT, Metadata={"dish": "pizza"}, ContentType="application/json")
     lies = world.p.stored("k")
@@ -57,7 +61,7 @@ def test_an_object_lies_as_zstd_and_is_what_it_was():
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "x;y=\u00e4, z", "identity"])
-def test_a_content_encoding_of_the_users_own_comes_back(encoding):
+def test_a_content_encoding_of_the_users_own_comes_back(encoding: str) -> None:
     world = CompressedWorld()
     world.call("PutObject", Key="k", Body=TEXT, ContentEncoding=encoding)
     assert world.form("k") is not None
@@ -86,7 +90,7 @@ def test_a_content_encoding_of_the_users_own_comes_back(encoding):
     ],
     ids=str,
 )
-def test_what_is_left_as_it_is(params):
+def test_what_is_left_as_it_is(params: Any) -> None:
     world = CompressedWorld()
     world.call("PutObject", **{"Key": "k", "Body": TEXT, **params})
     key = params.get("Key", "k")
@@ -95,13 +99,13 @@ def test_what_is_left_as_it_is(params):
 
 
 @pytest.mark.parametrize("params", [{"ContentType": "image/svg+xml"}, {"Key": "a.jpg", "ContentType": "text/plain"}])
-def test_what_is_compressed_all_the_same(params):
+def test_what_is_compressed_all_the_same(params: Any) -> None:
     world = CompressedWorld()
     world.call("PutObject", **{"Key": "k", "Body": TEXT, **params})
     assert world.form(params.get("Key", "k")) is not None
 
 
-def test_types_as_they_are_configured():
+def test_types_as_they_are_configured() -> None:
     only_json = Compressing(None, include_types=("application/JSON",), exclude_types=("*",))
     assert only_json.is_of_a_type("application/json; charset=utf-8", "k")
     assert not only_json.is_of_a_type("text/plain", "k")
@@ -110,7 +114,7 @@ def test_types_as_they_are_configured():
     assert all_of_it.is_of_a_type("image/jpeg", "k")
 
 
-def test_a_name_that_is_reserved():
+def test_a_name_that_is_reserved() -> None:
     world = CompressedWorld()
     for operation, more in (("PutObject", {"Body": b"x"}), ("CreateMultipartUpload", {})):
         with pytest.raises(OperationRefusedError, match="is reserved on routes that compress"):
@@ -125,7 +129,7 @@ def test_a_name_that_is_reserved():
         ({"ChecksumSHA256": base64.b64encode(hashlib.sha256(b"other").digest()).decode()}, "BadDigest"),
     ],
 )
-def test_a_digest_that_is_not_that_of_the_body(said, code):
+def test_a_digest_that_is_not_that_of_the_body(said: Any, code: str) -> None:
     world = CompressedWorld("cutover")
     world.put(world.p, "k", b"before")
     assert world.fails("PutObject", Key="k", Body=TEXT, **said) == (code, 400)
@@ -133,7 +137,7 @@ def test_a_digest_that_is_not_that_of_the_body(said, code):
     assert not world.journal
 
 
-def test_a_digest_that_is():
+def test_a_digest_that_is() -> None:
     world = CompressedWorld()
     sha256 = base64.b64encode(hashlib.sha256(TEXT).digest()).decode()
     world.call("PutObject", Key="k", Body=TEXT, ContentMD5=digest(TEXT), ChecksumSHA256=sha256)
@@ -165,7 +169,7 @@ def outcome(world: CompressedWorld, **params: object) -> object:
 
 
 @given(st.data())
-def test_ranges_are_those_of_what_was_stored(data):
+def test_ranges_are_those_of_what_was_stored(data: Any) -> None:
     """Against a store that holds the object as it is."""
     size = data.draw(st.sampled_from([1, 500, FRAME_BYTES, FRAME_BYTES + 1, len(TEXT)]))
     world, plain = CompressedWorld(), CompressedWorld()
@@ -186,7 +190,7 @@ def asked_bytes(world: CompressedWorld) -> int:
     )
 
 
-def test_a_range_costs_the_frames_that_it_touches(noise):
+def test_a_range_costs_the_frames_that_it_touches(noise: bytes) -> None:
     body = noise[:20] + TEXT * 10
     world = CompressedWorld()
     world.call("PutObject", Key="k", Body=body)
@@ -207,7 +211,7 @@ def test_a_range_costs_the_frames_that_it_touches(noise):
     assert world.p.asked == ["GetObject"]
 
 
-def test_a_range_of_what_lies_as_it_is(noise):
+def test_a_range_of_what_lies_as_it_is(noise: bytes) -> None:
     world = CompressedWorld()
     world.put(world.p, "large", noise)
     world.put(world.p, "large.jpg", noise)
@@ -221,7 +225,7 @@ def test_a_range_of_what_lies_as_it_is(noise):
     assert world.fails("GetObject", Key="none", Range="bytes=0-5") == ("NoSuchKey", 404)
 
 
-def test_what_was_known_is_of_another_object_by_now(noise):
+def test_what_was_known_is_of_another_object_by_now(noise: bytes) -> None:
     world, other = CompressedWorld(), TEXT[7:] + TEXT
     world.call("PutObject", Key="k", Body=TEXT)
     assert world.read("k", Range="bytes=0-9") == TEXT[:10]
@@ -239,7 +243,7 @@ def test_what_was_known_is_of_another_object_by_now(noise):
     assert world.fails("GetObject", Key="k", Range="bytes=0-5") == ("NoSuchKey", 404)
 
 
-def test_conditions_hold_for_ranges_too():
+def test_conditions_hold_for_ranges_too() -> None:
     world = CompressedWorld()
     etag = world.call("PutObject", Key="k", Body=TEXT)["ETag"]
     for _ in range(2):
@@ -253,7 +257,7 @@ def test_conditions_hold_for_ranges_too():
     assert world.read("k", Range="bytes=0-9", IfMatch=newer) == TEXT[:10]
 
 
-def test_a_head_of_a_range():
+def test_a_head_of_a_range() -> None:
     world = CompressedWorld()
     world.call("PutObject", Key="k", Body=TEXT)
     world.put(world.p, "plain", TEXT)
@@ -263,13 +267,13 @@ def test_a_head_of_a_range():
         assert world.fails("HeadObject", Key=key, Range=f"bytes={len(TEXT)}-") == ("416", 416)
 
 
-def test_parts_of_an_object_of_one():
+def test_parts_of_an_object_of_one() -> None:
     world = CompressedWorld()
     world.call("PutObject", Key="k", Body=TEXT)
     assert world.read("k", PartNumber=1) == TEXT
 
 
-def test_objects_that_merely_look_like_ours_are_not_touched():
+def test_objects_that_merely_look_like_ours_are_not_touched() -> None:
     world = CompressedWorld()
     world.call("PutObject", Key="k", Body=TEXT)
     lies = world.p.stored("k")
@@ -284,7 +288,7 @@ def test_objects_that_merely_look_like_ours_are_not_touched():
     assert world.call("HeadObject", Key="own")["ContentEncoding"] == "zstd"
 
 
-def test_attributes_are_those_of_what_was_stored():
+def test_attributes_are_those_of_what_was_stored() -> None:
     world = CompressedWorld()
     world.call("PutObject", Key="k", Body=TEXT)
     world.put(world.p, "plain", TEXT)
@@ -303,7 +307,7 @@ def test_attributes_are_those_of_what_was_stored():
     assert told.call("GetObjectAttributes", Key="k", **wanted)["ObjectSize"] == len(TEXT)
 
 
-def test_a_select_is_refused_where_the_store_would_look_at_zstd():
+def test_a_select_is_refused_where_the_store_would_look_at_zstd() -> None:
     world = CompressedWorld()
     world.call("PutObject", Key="k", Body=TEXT)
     world.put(world.p, "plain", TEXT)
@@ -322,7 +326,7 @@ class TestCopies:
         return world
 
     @pytest.mark.parametrize("phase", ["cutover", "drain", "target"])
-    def test_at_the_server(self, phase):
+    def test_at_the_server(self, phase: str) -> None:
         world = self.world(phase)
         world.call("CopyObject", Key="copy", CopySource={"Bucket": "b", "Key": "k"})
         assert "GetObject" not in world.p.asked or phase == "cutover", "the mirror reads it"
@@ -333,7 +337,7 @@ class TestCopies:
             assert world.s.holds()["copy"] == TEXT
 
     @pytest.mark.parametrize("phase", ["cutover", "drain", "target"])
-    def test_with_other_metadata(self, phase):
+    def test_with_other_metadata(self, phase: str) -> None:
         world = self.world(phase)
         for key in ("k", "copy"):
             world.forget()
@@ -352,7 +356,7 @@ class TestCopies:
             assert world.form(key) is not None
 
     @pytest.mark.parametrize("key", ["k", "plain"])
-    def test_to_where_nothing_is_compressed(self, key):
+    def test_to_where_nothing_is_compressed(self, key: str) -> None:
         world = self.world()
         world.call("CopyObject", Bucket="b", Key="copy", CopySource=f"b/{key}")
         flow = world.layers_of_elsewhere()
@@ -366,7 +370,7 @@ class TestCopies:
         assert metadata_of(lies) == lies.described["Metadata"] == {"a": "b"}
         assert lies.described.get("ContentEncoding") == ("utf-8" if key == "k" else None)
 
-    def test_a_part_of_a_copy(self):
+    def test_a_part_of_a_copy(self) -> None:
         world = self.world()
         upload = world.call("CreateMultipartUpload", Key="big")["UploadId"]
         parts = []
@@ -377,7 +381,7 @@ class TestCopies:
         world.call("CompleteMultipartUpload", Key="big", UploadId=upload, MultipartUpload={"Parts": parts})
         assert world.read("big") == TEXT + TEXT[100:300]
 
-    def test_conditions_on_the_source(self):
+    def test_conditions_on_the_source(self) -> None:
         world = self.world()
         etag = world.p.stored("k").etag
         world.call("CopyObject", Key="copy", CopySource="b/k", CopySourceIfMatch=etag, MetadataDirective="REPLACE")
@@ -389,7 +393,7 @@ class TestCopies:
             assert refused == ("PreconditionFailed", 412)
         assert world.fails("CopyObject", Key="copy", CopySource="b/none")[0] == "NoSuchKey"
 
-    def test_a_source_that_is_compressed_meanwhile(self):
+    def test_a_source_that_is_compressed_meanwhile(self) -> None:
         """A look says that it lies as it is; then it is written anew."""
         world = self.world()
         seen = []
@@ -409,14 +413,14 @@ class TestCopies:
 
 
 @pytest.mark.parametrize("phase", ["source", "backfill"])
-def test_nothing_is_compressed_while_others_read_the_source(phase):
+def test_nothing_is_compressed_while_others_read_the_source(phase: str) -> None:
     world = CompressedWorld(phase)
     world.call("PutObject", Key="k", Body=TEXT)
     assert world.s.holds() == {"k": TEXT}
     assert world.p.holds() == ({} if phase == "source" else {"k": TEXT})
 
 
-def test_there_and_back_again():
+def test_there_and_back_again() -> None:
     """Cutover, back to backfill, and over once more: the source holds what users stored, in every phase."""
     world = CompressedWorld("cutover")
     etag = world.call("PutObject", Key="k", Body=TEXT, ContentEncoding="utf-8")["ETag"]
@@ -433,10 +437,8 @@ def test_there_and_back_again():
     assert etag
 
 
-def test_a_mirrored_stream_is_brought_by_reading_it_back():
+def test_a_mirrored_stream_is_brought_by_reading_it_back() -> None:
     world = CompressedWorld("cutover")
-    import io
-
     etag = world.call("PutObject", Key="k", Body=io.BytesIO(TEXT), ContentEncoding="utf-8", Metadata={"a": "b"})["ETag"]
     assert world.form("k") is not None
     lies = world.s.stored("k")
@@ -450,7 +452,7 @@ def test_a_mirrored_stream_is_brought_by_reading_it_back():
 
 
 @pytest.mark.parametrize("phase", ["cutover", "drain"])
-def test_what_is_promoted_is_compressed(phase):
+def test_what_is_promoted_is_compressed(phase: str) -> None:
     world = CompressedWorld(phase)
     etag = world.put(world.s, "k", TEXT, Metadata={"a": "b"}, ContentType="text/plain")
     assert world.read("k") == TEXT
@@ -462,13 +464,9 @@ def test_what_is_promoted_is_compressed(phase):
     assert world.read("k", Range="bytes=5-9") == TEXT[5:10]
 
 
-def test_a_route_without_the_table_says_so_in_place_of_answering_zstd():
+def test_a_route_without_the_table_says_so_in_place_of_answering_zstd() -> None:
     world = CompressedWorld("target")
     world.call("PutObject", Key="k", Body=TEXT)
-    import msgspec
-
-    from foodco_storage.config import Compression
-
     world.configured = msgspec.structs.replace(world.configured, compression=Compression())
     world.move_to("target")
     for operation in ("GetObject", "HeadObject"):
@@ -476,7 +474,7 @@ def test_a_route_without_the_table_says_so_in_place_of_answering_zstd():
             world.call(operation, Key="k")
 
 
-def test_a_route_that_compresses_no_more():
+def test_a_route_that_compresses_no_more() -> None:
     world = CompressedWorld()
     world.call("PutObject", Key="k", Body=TEXT)
     world.recompressed(codec="none")
@@ -486,14 +484,14 @@ def test_a_route_that_compresses_no_more():
 
 
 class TestListings:
-    def test_sizes_as_they_lie(self):
+    def test_sizes_as_they_lie(self) -> None:
         world = CompressedWorld()
         world.call("PutObject", Key="k", Body=TEXT)
         (item,) = world.call("ListObjectsV2")["Contents"]
         assert item["Size"] == len(world.p.stored("k").data)
 
     @pytest.mark.parametrize("phase", ["cutover", "drain", "target"])
-    def test_exact_sizes(self, phase):
+    def test_exact_sizes(self, phase: str) -> None:
         world = CompressedWorld(phase)
         world.recompressed(exact_sizes=True)
         for number in range(5):
@@ -509,7 +507,7 @@ class TestListings:
         urls = world.call("ListObjectsV2", EncodingType="url")["Contents"]
         assert urls[0]["Size"] == 2000
 
-    def test_a_store_that_fails_is_told(self):
+    def test_a_store_that_fails_is_told(self) -> None:
         world = CompressedWorld()
         world.recompressed(exact_sizes=True)
         world.call("PutObject", Key="k", Body=TEXT)
@@ -517,7 +515,7 @@ class TestListings:
         assert world.fails("ListObjectsV2")[1] == 500
 
 
-def test_tombstones_are_never_compressed():
+def test_tombstones_are_never_compressed() -> None:
     world = CompressedWorld("cutover")
     world.put(world.s, "k", b"old")
     world.call("DeleteObject", Key="k")
@@ -526,7 +524,7 @@ def test_tombstones_are_never_compressed():
     assert "Contents" not in world.call("ListObjectsV2")
 
 
-def test_what_a_file_holds_is_sent_once_and_let_go():
+def test_what_a_file_holds_is_sent_once_and_let_go() -> None:
     world = CompressedWorld()
     closed = []
 
@@ -543,24 +541,23 @@ def test_what_a_file_holds_is_sent_once_and_let_go():
     assert all(body.closed for body in closed)
 
 
-def test_a_call_that_is_to_be_sent_once_is():
+def test_a_call_that_is_to_be_sent_once_is() -> None:
     world = CompressedWorld()
     place = world.route.authority
+    assert place.translation is not None
     flow = place.translation.call(
         Call(place, Request("PutObject", {"Bucket": "b", "Key": "k", "Body": TEXT}), once=True)
-    )  # type: ignore[union-attr]
+    )
     world.simulation.run(world.simulation.start("put", flow))
     assert [request.operation for request in world.p.sent_once] == ["PutObject"]
 
 
-def test_a_mark_of_another_version_is_told():
+def test_a_mark_of_another_version_is_told() -> None:
     world = CompressedWorld()
     world.call("PutObject", Key="k", Body=TEXT)
     form = world.form("k")
     assert form is not None
     with_mark(world.p.stored("k"), "2" + form.text[1:])
-    from foodco_storage.errors import CorruptObjectError
-
     for operation, params in (("GetObject", {}), ("HeadObject", {}), ("GetObject", {"Range": "bytes=0-5"})):
         with pytest.raises(CorruptObjectError, match="another version of the library wrote it"):
             world.call(operation, Key="k", **params)
