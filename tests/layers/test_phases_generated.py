@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 import pytest
+from compressed_world import CompressedWorld, options
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phased_world import PHASES, PhasedWorld
@@ -17,7 +18,7 @@ from foodco_storage.flows.request import Request
 
 KEYS = ["a", "a/b", "a/c", "d"]
 keys = st.sampled_from(KEYS)
-bodies = st.sampled_from([b"", b"1", b"22", b"x" * 509])
+bodies = st.sampled_from([b"", b"1", b"22", b"x" * 509, b"yz" * 9000])
 OTHER = '"ffffffffffffffffffffffffffffffff"'
 
 
@@ -130,7 +131,20 @@ def seen(answer: Any) -> Any:
 @settings(max_examples=300)
 @given(st.data(), st.sampled_from(PHASES), st.booleans(), st.lists(calls, max_size=14))
 def test_as_one_store(data: Any, phase: str, promotes: bool, script: list[tuple[str, dict[str, Any]]]) -> None:
-    world, reference = PhasedWorld(phase, promote=Promote(enabled=promotes)), Reference()
+    check(data, PhasedWorld(phase, promote=Promote(enabled=promotes)), script)
+
+
+@settings(max_examples=300)
+@given(st.data(), st.sampled_from(PHASES), st.booleans(), st.lists(calls, max_size=14))
+def test_as_one_store_that_compresses(
+    data: Any, phase: str, promotes: bool, script: list[tuple[str, dict[str, Any]]]
+) -> None:
+    compression = options(exact_sizes=True)
+    check(data, CompressedWorld(phase, promote=Promote(enabled=promotes), compression=compression), script)
+
+
+def check(data: Any, world: PhasedWorld, script: list[tuple[str, dict[str, Any]]]) -> None:
+    phase, reference = world.route.phase, Reference()
     for key in data.draw(st.sets(keys)):
         if phase != "target":
             # What was there before: of another program, in parts or in one.

@@ -66,6 +66,7 @@ class Machine(RuleBasedStateMachine):
     first_phase: ClassVar[str] = "source"
     cache: ClassVar[Mapping[str, Any]] = {}
     """The route's; with a ttl nobody but the library may write."""
+    compression: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,6 +91,8 @@ class Machine(RuleBasedStateMachine):
     )
     def begin(self, mode: str, background: bool, legacy: dict[int, Object]) -> None:
         self.options = {"mirror": {"mode": mode}, "promote": {"background": background}, "cache": self.cache}
+        if self.compression:
+            self.options["compression"] = self.compression
         self.bucket = self.sides.new_bucket()
         for number, state in legacy.items():
             self.put_legacy(self.keys[number], state)

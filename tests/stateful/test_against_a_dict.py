@@ -39,6 +39,14 @@ class Cached(Writing, Reading, Uploading, Listing, Moving):
         return super().check_get(key, **params)
 
 
+class Compressed(Writing, Reading, Uploading, Listing, Moving, Legacy):
+    """The primary keeps zstd, the source what users stored, in every phase and on every way back."""
+
+    compression = MappingProxyType(
+        {"codec": "zstd", "min_bytes": 1, "min_gain": 0.0, "frame_bytes": 16_384, "exact_sizes": True}
+    )
+
+
 Store = tuple[Server, Kind]
 
 
@@ -94,6 +102,16 @@ def test_with_a_cache(moto_store: MotoStore, moto_store_2: MotoStore, phase: str
 def hits() -> int:
     counted = counters().get("r", {})
     return counted.get("cache_memory_hits", 0) + counted.get("cache_disk_hits", 0)
+
+
+@pytest.mark.parametrize("phase", ["backfill", "cutover"])
+def test_compressed(moto_store: MotoStore, moto_store_2: MotoStore, phase: str, tmp_path: Path) -> None:
+    play((moto_store.server, MOTO), (moto_store_2.server, MOTO), phase, tmp_path, 6, rules=Compressed)
+
+
+@pytest.mark.parametrize("phase", ["cutover"])
+def test_compressed_on_ceph(ceph: CephCluster, moto_store: MotoStore, phase: str, tmp_path: Path) -> None:
+    play((ceph.server, CEPH), (moto_store.server, MOTO), phase, tmp_path, 6, rules=Compressed)
 
 
 @pytest.mark.parametrize("phase", ["backfill"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import zstandard
 from botocore.config import Config
 from dict_model import shown
 
@@ -69,6 +70,7 @@ FAULTS: dict[str, Fault | None] = {
 """What a store that is down does; the two before the last lose the answers of what they have carried out."""
 
 TOMBSTONE = "foodco-tombstone"
+CODEC = "foodco-codec"
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,8 +133,13 @@ class Side:
         stored = answer["Metadata"]
         metadata = {name: value for name, value in stored.items() if not name.startswith("foodco-")}
         tags = self.s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+        body = answer["Body"].read()
+        if CODEC in stored:
+            # By zstd itself, not by what is tested.
+            with zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True) as reader:
+                body = reader.read()
         return Raw(
-            answer["Body"].read(),
+            body,
             answer["ContentType"],
             metadata,
             {tag["Key"]: tag["Value"] for tag in tags},
@@ -175,6 +182,9 @@ class TwoSides:
         return bucket
 
     def configuration(self, bucket: str, phase: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        if options.get("compression") and phase in {"source", "backfill"}:
+            # Whoever goes back goes on reading what was compressed.
+            options = {**options, "compression": {**options["compression"], "codec": "none"}}
         return {
             "backends": {"new": self.primary.backend, "old": self.source.backend},
             "routes": {"r": {"bucket": bucket, "primary": "new", "fallbacks": ["old"], "phase": phase, **options}},
