@@ -133,7 +133,7 @@ def _answered(response: Response, form: StoredForm) -> Response:
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     if drop_checksums(response, headers):
         response |= checksum_of(form)
-    return note(response, codec="zstd", stored_size=form.stored_size)
+    return note(response, codec="zstd", stored_size=form.stored_size, md5=form.md5)
 
 
 def _bad_digest(request: Request, algorithm: str) -> Rejected:

@@ -46,7 +46,7 @@ class Object:
     def is_described_by(self, answer: Mapping[str, Any]) -> bool:
         """Whether a GET or HEAD of it may answer so."""
         return bool(
-            answer["ETag"].strip('"') in self.etags
+            etag_of(answer) in self.etags
             and answer["ContentType"] == self.content_type
             and answer["Metadata"] == self.metadata
         )
@@ -58,6 +58,12 @@ class Object:
 
 
 State = Object | None
+
+
+def etag_of(answer: Mapping[str, Any]) -> str:
+    """The ETag of an object, or what it would be if the object did not lie compressed."""
+    recorded: str | None = answer["ResponseMetadata"]["Storage"].get("md5")
+    return recorded or str(answer["ETag"]).strip('"')
 
 
 class Dict:
