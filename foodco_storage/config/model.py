@@ -167,7 +167,7 @@ class Compression(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
         list[str] | None, _is("patterns of content types to leave as they are; images, video, archives, parquet")
     ] = None
     frame_bytes: Annotated[ByteSize, _is("so much is compressed by itself: a range costs whole frames")] = field(
-        default_factory=lambda: ByteSize(256 * 1024)
+        default_factory=lambda: ByteSize(512 * 1024)
     )
     dictionary: Annotated[
         str | None, _is("for small objects: the id that `foodco-storage dictionary train` printed")

@@ -41,7 +41,7 @@ class Packing:
     level: int = 3
     min_bytes: int = 1024
     min_gain: float = 0.1
-    frame_bytes: int = 256 * 1024
+    frame_bytes: int = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
