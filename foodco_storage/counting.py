@@ -42,7 +42,8 @@ def counters() -> dict[str, dict[str, int]]:
         `promotes_overtaken`, `promotes_dropped`, `promotes_too_large`, `promotes_stopped`, `promote_failures`, `mirrored`,
         `mirror_failures`, `tombstones`, `degraded_reads`, `presigned_writes`; of a cache `cache_memory_hits`,
         `cache_disk_hits`, `cache_misses`, `cache_revalidated`, `cache_stale`, `cache_saved_requests`, `cache_saved_bytes`,
-        `cache_memory_evictions`, `cache_disk_evictions`, and as they are now `cache_memory_bytes` and `cache_disk_bytes`.
+        `cache_memory_evictions`, `cache_disk_evictions`; `compressed` objects, `compressed_bytes` of them before and
+        `compressed_stored_bytes` after; and as they are now `cache_memory_bytes` and `cache_disk_bytes`.
 
     Example:
         foodco_storage.counters()["images"]["promotes"]

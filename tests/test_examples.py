@@ -40,6 +40,15 @@ def test_caching() -> None:
     ]
 
 
+def test_compression() -> None:
+    ran = subprocess.run([sys.executable, str(EXAMPLES / "compression.py")], check=True, capture_output=True, text=True)
+    menu, picture, part, other = ran.stdout.splitlines()
+    assert menu.startswith("menu.json: 997,780 bytes, stored in ")
+    assert picture == "pizza.jpg: 1,500 bytes, as they are"
+    assert part == "a range: bytes 500000-500999/997780, right: True"
+    assert other == "a client without the library sees: Content-Encoding zstd"
+
+
 def test_migration() -> None:
     ran = subprocess.run([sys.executable, str(EXAMPLES / "migration.py")], check=True, capture_output=True, text=True)
     lines = ran.stdout.splitlines()

@@ -299,3 +299,17 @@ def test_checksums_that_a_store_keeps_are_those_of_the_object(two: Any) -> None:
         assert got["Body"].read() == TEXT
         if name in got:
             assert got[name] == expected[name]
+
+
+def test_a_copy_between_routes_that_call_their_buckets_otherwise(two: Any, bucket_name: str) -> None:
+    """The destination's bucket goes by the name that its own route gives it, whatever the source's says."""
+    storage = two.storage(fallbacks=(), bucket="said-here", buckets={"new": two.bucket})
+    two.direct["new"].create_bucket(Bucket=f"{bucket_name}-other")
+    there = {"bucket": "said-there", "primary": "new", "buckets": {"new": f"{bucket_name}-other"}}
+    storage["routes"]["other"] = there
+    s3: Any = foodco_storage.client("s3", storage=storage)
+    two.put("new", "k", b"body")
+    s3.copy_object(Bucket="said-there", Key="copy", CopySource={"Bucket": "said-here", "Key": "k"})
+    with s3.get_object(Bucket="said-there", Key="copy")["Body"] as body:
+        assert body.read() == b"body"
+    s3.close()
