@@ -151,7 +151,7 @@ class MissingDictionaryError(StorageError, BotoCoreError):  # type: ignore[misc]
 
     fmt = (
         "objects of {bucket} on {backend!r} need the dictionary {dictionary}, and {problem} under {location}. Put it back "
-        "there from another backend or bucket of the route (`foodco-storage dictionary list`)"
+        "there from another backend or bucket of the route (`foodco-storage dictionary list ROUTE --repair`)"
     )
 
     def __init__(self, *, bucket: str, dictionary: str, location: str, backend: str, problem: str) -> None:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 TRAIN_EPILOG: Final = (
     "Exit code: 0 when it was stored, or with --dry-run made; 2 when it was refused or could not be done."
 )
-LIST_EPILOG: Final = "Exit code: 0 when every copy is there and right, 1 when not, 2 when it could not be found out."
+LIST_EPILOG: Final = (
+    "Exit code: 0 when every copy on the primary is there and right, 1 when not, 2 when it could not be found out."
+)
 
 _WRONG: Final = 1
 
@@ -108,7 +110,7 @@ def list_copies(
     wrong = count = 0
     for copy in copies(loaded(config), route, bucket=bucket, repair=repair):
         count += 1
-        wrong += copy.state != "ok"
+        wrong += copy.state != "ok" and not copy.is_spare
         if as_json:
             print(json.dumps(asdict(copy)))  # noqa: T201 - not to be wrapped or coloured
             continue

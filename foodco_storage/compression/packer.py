@@ -11,15 +11,12 @@ from typing import Any, Final
 
 from foodco_storage.compression.codecs import compressor, decompressor
 from foodco_storage.compression.sources import Given, Held, Stream, given
-from foodco_storage.flows.compression_effects import Dictionary, Pack, Packed, Packing
+from foodco_storage.flows.compression_effects import DICTIONARY_FOR_BYTES, Dictionary, Pack, Packed, Packing
 from foodco_storage.flows.seek_table import Frame, written
-from foodco_storage.flows.stored_form import StoredForm
+from foodco_storage.flows.stored_form import MOST_FRAMES, StoredForm
 
 SAMPLE_BYTES: Final = 64 * 1024
 """So much of a body tells whether it is worth compressing."""
-
-DICTIONARY_FOR_BYTES: Final = 64 * 1024
-"""Bodies up to here are compressed with the dictionary: larger ones gain nothing by it, and would depend on it."""
 
 SPOOL_MEMORY_BYTES: Final = 8 * 1024 * 1024
 """A stored form is held in memory up to here, and in an unnamed temporary file beyond (s3transfer's part size)."""
@@ -78,7 +75,7 @@ class _Form:
         frame_bytes = self._effect.packing.frame_bytes
         try:
             head, content = self._compressed(first), first
-            following = self._body.read(frame_bytes) if len(first) == frame_bytes else b""
+            following = self._body.read(frame_bytes)
             if not following:
                 return self._judged(head, b"") or self._body.untouched(first)
             self._out = SpooledTemporaryFile(max_size=SPOOL_MEMORY_BYTES)  # noqa: SIM115 - handed on, or closed below
@@ -87,8 +84,7 @@ class _Form:
             while following:
                 content = following
                 self._out.write(self._compressed(content))
-                # Short only at the end.
-                following = self._body.read(frame_bytes) if len(content) == frame_bytes else b""
+                following = self._body.read(frame_bytes)
             return self._judged(None, written(self._frames)) or self._as_it_was()
         except BaseException:
             if self._out is not None:
@@ -107,11 +103,13 @@ class _Form:
         effect, digests = self._effect, self._digests
         size = digests.size
         stored = sum(frame.stored_size for frame in self._frames) + len(table)
-        failed = "length" if effect.length not in {None, size} else digests.failed()
+        # A body may give more, or less, than it has told.
+        is_wrong = effect.length not in {None, size} or self._body.size not in {None, size}
+        failed = "length" if is_wrong else digests.failed()
         if failed:
             self._close()
             return Packed(None, failed=failed)
-        if not _gains(stored, size, effect.packing):
+        if not _gains(stored, size, effect.packing) or len(self._frames) > MOST_FRAMES:
             return None
         form = StoredForm(
             size,

@@ -44,25 +44,26 @@ class Stream:
     def __init__(self, body: Any) -> None:
         self._body = body
         self._start, self.size = _extent(body)
+        self._surplus = b""
         # s3transfer counts what is read of an upload while it is being sent: which is what happens to it here.
         if hasattr(body, "signal_transferring"):
             body.signal_transferring()
 
     def read(self, size: int) -> Any:
         """The next bytes; fewer only at the end. None for a file of text, at its beginning again."""
-        data = self._body.read(size)
-        if isinstance(data, str):
-            if self._start is None:
-                raise TypeError("Body must give bytes: open the file in binary mode")
-            self._body.seek(self._start)
-            return None
-        if len(data) == size or not data:
-            return data
-        pieces, length = [data], len(data)
+        pieces, length = [self._surplus], len(self._surplus)
         while length < size and (data := self._body.read(size - length)):
+            if isinstance(data, str):
+                if self._start is None:
+                    raise TypeError("Body must give bytes: open the file in binary mode")
+                self._body.seek(self._start)
+                return None
             pieces.append(data)
             length += len(data)
-        return b"".join(pieces)
+        read = pieces[1] if len(pieces) == 2 and not pieces[0] else b"".join(pieces)  # noqa: PLR2004 - one read brought it
+        # Some give what they have, however much was asked for.
+        self._surplus = read[size:] if length > size else b""
+        return read[:size] if length > size else read
 
     def untouched(self, begun: Any) -> Packed:
         """As it was given: from where it began, or what was read of it and the rest."""
@@ -71,6 +72,7 @@ class Stream:
         kept: Any = SpooledTemporaryFile(max_size=_SPOOL_MEMORY_BYTES)  # noqa: SIM115 - handed on
         try:
             kept.write(begun)
+            kept.write(self._surplus)
             while data := self._body.read(_CHUNK_BYTES):
                 kept.write(data)
             size = kept.tell()
@@ -85,6 +87,7 @@ class Stream:
         if self._start is None:
             return None
         self._body.seek(self._start)
+        self._surplus = b""
         return Packed(self._body)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -31,6 +31,7 @@ class Copy:
         state: `ok`; `missing`; `damaged`; or what went wrong.
         in_use: whether the configuration names the dictionary.
         repaired: whether it was put there now.
+        is_spare: whether it lies on a fallback, where nothing is compressed: it is there to be put back from.
     """
 
     dictionary: str
@@ -40,6 +41,7 @@ class Copy:
     state: str
     in_use: bool = False
     repaired: bool = False
+    is_spare: bool = False
 
     @property
     def where(self) -> str:
@@ -60,10 +62,10 @@ def copies_of(
         right = next((data for _, data in found if data is not None), None)
         where = [(place, bucket) for place in places for bucket in buckets]
         for (place, bucket), (copy, data) in zip(where, found, strict=True):
-            told = Copy(one, copy.backend, copy.bucket, copy.size, copy.state, one == in_use)
+            told = copy
             if repair and data is None and right is not None:
-                told = _put(place, driver, bucket, one, right, in_use=one == in_use)
-            yield told
+                told = _put(place, driver, bucket, one, right)
+            yield replace(told, in_use=one == in_use, is_spare=place is not places[0])
 
 
 def spread(
@@ -75,7 +77,7 @@ def spread(
         for place in reversed(places):
             for bucket in buckets:
                 copy, there = _looked_at(place, driver, bucket, one)
-                lies.append(copy if there is not None else _put(place, driver, bucket, one, data, in_use=False))
+                lies.append(copy if there is not None else _put(place, driver, bucket, one, data))
     return lies[::-1]
 
 
@@ -132,14 +134,14 @@ def _read(place: Place, bucket: str, dictionary: str) -> Flow:
     return {_DATA: data or b""}
 
 
-def _put(place: Place, driver: ThreadDriver, bucket: str, dictionary: str, data: bytes, *, in_use: bool) -> Copy:
+def _put(place: Place, driver: ThreadDriver, bucket: str, dictionary: str, data: bytes) -> Copy:
     """Put a copy there, and read it back."""
     try:
         driver.run(_written(place.as_stored, bucket, dictionary, data))
     except (BotoCoreError, ClientError) as error:
-        return Copy(dictionary, place.backend, bucket, None, str(error), in_use)
+        return Copy(dictionary, place.backend, bucket, None, str(error))
     copy, _ = _looked_at(place, driver, bucket, dictionary)
-    return Copy(dictionary, copy.backend, copy.bucket, copy.size, copy.state, in_use, copy.state == "ok")
+    return replace(copy, repaired=copy.state == "ok")
 
 
 def _written(place: Place, bucket: str, dictionary: str, data: bytes) -> Flow:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from foodco_storage.compression.packer import DICTIONARY_FOR_BYTES
 from foodco_storage.drivers.threads import ThreadDriver
+from foodco_storage.flows.compression_effects import DICTIONARY_FOR_BYTES
 from foodco_storage.flows.effects import Call, Gather, ReadBody
-from foodco_storage.flows.marks import is_tombstone
+from foodco_storage.flows.marks import CODEC, is_tombstone, mark
 from foodco_storage.flows.outcomes import BackendError, NoBucket
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Request, Response
@@ -33,10 +33,14 @@ class Sample(NamedTuple):
     Args:
         listed: how many keys were looked at.
         bodies: the objects' contents, in the order of their keys.
+        unread: how many could not be read.
+        why: of one of them.
     """
 
     listed: int
     bodies: list[bytes]
+    unread: int = 0
+    why: str = ""
 
 
 class _Candidate(NamedTuple):
@@ -77,13 +81,17 @@ def sampled(
             chosen[number] = candidate
     chosen.sort(key=lambda one: (one.bucket, one.key))
     bodies: list[bytes] = []
-    size = 0
+    size = unread = 0
+    why = ""
     for start in range(0, len(chosen), _AT_ONCE):
         for body in _read(driver, chosen[start : start + _AT_ONCE]):
-            if body is not None and smallest <= len(body) <= DICTIONARY_FOR_BYTES and size < MOST_BYTES:
+            if isinstance(body, Exception):
+                unread += 1
+                why = str(body.error if isinstance(body, BackendError) else body)
+            elif body is not None and smallest <= len(body) <= DICTIONARY_FOR_BYTES and size < MOST_BYTES:
                 bodies.append(body)
                 size += len(body)
-    return Sample(len(seen), bodies)
+    return Sample(len(seen), bodies, unread, why)
 
 
 def _candidates(
@@ -124,11 +132,11 @@ def _sent(place: Place, request: Request) -> Flow:
     return answer
 
 
-def _read(driver: ThreadDriver, candidates: Sequence[_Candidate]) -> list[bytes | None]:
+def _read(driver: ThreadDriver, candidates: Sequence[_Candidate]) -> list[bytes | Exception | None]:
     flows = [partial(_body, one) for one in candidates]
     results: list[Any] = driver.run(_gathered([make() for make in flows]))[_FOUND]
     # One that is gone, or may not be read, is one less.
-    return [None if isinstance(result, Exception) else result[_FOUND] for result in results]
+    return [result if isinstance(result, Exception) else result[_FOUND] for result in results]
 
 
 def _gathered(flows: Sequence[Flow]) -> Flow:
@@ -139,7 +147,7 @@ def _body(candidate: _Candidate) -> Flow:
     params = {"Bucket": candidate.bucket, "Key": candidate.key}
     answer: Response = yield Call(candidate.place, Request("GetObject", params))
     size = answer["ContentLength"]
-    if size > DICTIONARY_FOR_BYTES or is_tombstone(answer):
+    if size > DICTIONARY_FOR_BYTES or is_tombstone(answer) or mark(answer, CODEC) is not None:
         answer["Body"].close()
         return {_FOUND: None}
     data: bytes | None = yield ReadBody(answer["Body"], size)

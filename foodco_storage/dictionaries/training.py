@@ -74,6 +74,7 @@ def trained_on(sample: Sample, *, level: int, dictionary_bytes: int) -> Trained:
         raise DictionaryRefusedError(
             f"{len(sample.bodies)} of {sample.listed} objects are of a size and kind that dictionaries are for; it takes "
             f"{_FEWEST} at least, and some thousands to be of use"
+            + (f" ({sample.unread} could not be read: {sample.why})" if sample.unread else "")
         )
     # A dictionary as large as what it is made of has learnt nothing.
     size = max(_SMALLEST_BYTES, min(dictionary_bytes, sum(map(len, training)) // 4))

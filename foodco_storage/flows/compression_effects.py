@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from foodco_storage.flows.effects import Body
 from foodco_storage.flows.seek_table import Frame
 from foodco_storage.flows.stored_form import StoredForm
+
+DICTIONARY_FOR_BYTES: Final = 64 * 1024
+"""Bodies up to here are compressed with the dictionary: larger ones gain nothing by it, and would depend on it."""
 
 NO_CHECKS: Mapping[str, str] = MappingProxyType({})
 

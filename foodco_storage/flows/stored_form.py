@@ -21,6 +21,12 @@ ENCODING: Final = "zstd"
 LARGEST_FRAME_BYTES: Final = 16 * 1024**2
 """Of what is compressed by itself; whoever reads holds one in memory."""
 
+SMALLEST_FRAME_BYTES: Final = 16 * 1024
+"""Of all frames but the last."""
+
+MOST_FRAMES: Final = 1024 * 1024
+"""Of one object: whoever reads a range holds the seek table in memory, 12 bytes for each."""
+
 MARK_BYTES: Final = 512
 """More than a mark takes, its name included, but for what the user's own content encoding adds."""
 
@@ -34,7 +40,11 @@ _CHECKSUM: Final = re.compile(r"-|[A-Z0-9]{3,16}:[A-Za-z0-9+/=]{4,128}", re.ASCI
 
 
 class UnreadableMarkError(ValueError):
-    """A mark is there, and it is none that this version wrote."""
+    """A mark is there, and it was damaged."""
+
+
+class LaterVersionError(ValueError):
+    """A mark is there, and another version of the library wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,8 @@ class StoredForm:
             params: of the request, which may have asked for headers in place of the object's.
 
         Raises:
-            UnreadableMarkError: another version of the library wrote it, or it was damaged.
+            UnreadableMarkError: it was damaged.
+            LaterVersionError: another version of the library wrote it.
         """
         text = mark(answer, CODEC)
         if text is None:
@@ -108,7 +119,7 @@ class StoredForm:
             return None
         fields = text.split(" ")
         if fields[:2] != [_VERSION, ENCODING]:
-            raise UnreadableMarkError("another version of the library wrote it")
+            raise LaterVersionError
         match fields[2:]:
             case [size, stored, crc32, md5, frames, table, dictionary, encoding, checksum] if (
                 all(_NUMBER.fullmatch(number) for number in (size, stored, frames))
@@ -129,11 +140,16 @@ class StoredForm:
                     None if encoding == _NONE else unquote(encoding[1:]),
                     checksum.removeprefix(_NONE),
                 )
-                # What gained nothing was not compressed.
-                is_possible = 1 <= form.frames <= form.stored_size <= form.size
-                if is_possible and form.size <= form.frames * LARGEST_FRAME_BYTES:
+                if form._is_possible():
                     return form
         raise UnreadableMarkError("it has been changed")
+
+    def _is_possible(self) -> bool:
+        # What gained nothing was not compressed.
+        if not 1 <= self.frames <= self.stored_size <= self.size:
+            return False
+        most = min(MOST_FRAMES, self.size // SMALLEST_FRAME_BYTES + 1)
+        return self.frames <= most and self.size <= self.frames * LARGEST_FRAME_BYTES
 
 
 def ends_with_zstd(content_encoding: str) -> bool:

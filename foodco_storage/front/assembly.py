@@ -160,7 +160,9 @@ class Assembly:
         for name, route in self._routes.items():
             if caching_of(route) is not None:
                 clients = [backends[one].client for one in (route.primary, *route.fallbacks)]
-                scope = scope_of(stores(name, route, self._backends), clients, route.cache.block_bytes)
+                translates = route.compression.codec is not None or route.phase is not None or route.control.enabled
+                digest = stores(name, route, self._backends)
+                scope = scope_of(digest, clients, route.cache.block_bytes, translates=translates)
                 # Of all its places, in whatever phase it is.
                 names = self._in_phase(name, None).names
                 kept[name] = caches.open(self._configuration, name, scope, names)

@@ -25,23 +25,24 @@ if TYPE_CHECKING:
     from foodco_storage.cache.generations import Generations
     from foodco_storage.cache.route_cache import Levels, RouteCache
 
-_SCHEME = 1
+_SCHEME = 2
 """Entries of another form belong to another scope."""
 
 
-def scope_of(stores: str, clients: Sequence[Any], block_bytes: int) -> str:
+def scope_of(stores: str, clients: Sequence[Any], block_bytes: int, *, translates: bool) -> str:
     """Who sees what is cached, as a digest: whoever asks the same stores as the same users, and cuts objects alike.
 
     Args:
         stores: of the route, as it is configured (`foodco_storage.front.routes.stores`).
         clients: botocore's, of each of them: which store it really is, its caller or the environment may say.
         block_bytes: how objects are cut.
+        translates: whether what lies compressed is cached as what it is to users.
     """
     asked = [
         [client.meta.endpoint_url, client.meta.region_name, client.meta.partition, principal_of(client)]
         for client in clients
     ]
-    return hashlib.sha256(json.dumps([_SCHEME, stores, asked, block_bytes]).encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps([_SCHEME, stores, asked, block_bytes, translates]).encode()).hexdigest()[:24]
 
 
 def cache_directory(configuration: Configuration, environ: Mapping[str, str]) -> Path:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("foodco_storage")
 
+_NOT_FOUND = 404
 _HELD = frozenset({"GetObject", "HeadObject"})
 _WRITES = frozenset({OperationClass.OBJECT_WRITE, OperationClass.MULTIPART})
 _READS = frozenset({"GET", "HEAD"})
@@ -97,15 +98,9 @@ def _signer(client: Any, operation: str, params: dict[str, Any], method: str | N
         add("presigned_writes", route.name)
     place = route.authority
     reads = operation in _HELD and (method or "GET").upper() in _READS
-    if reads and (route.presign == "holder" or _refuses_compressed(route)):
+    if reads and (route.presign == "holder" or _looks_first(route)):
         storage = _looked_at(client, route, params)
-        if storage.get("codec") and _refuses_compressed(route):
-            message = (
-                "the object lies compressed, and whoever follows the URL would get that: read it through the library, "
-                f"exclude such objects from compression, or, where all who follow URLs decode zstd, say routes.{route.name}"
-                ".compression.presigned = 'encoded'"
-            )
-            raise OperationRefusedError(message, operation)
+        _check_compressed(route, storage, operation)
         if route.presign == "holder":
             place = next(p for p in route.places if p.backend == storage["backend"])
     return dispatch.backends[place.backend].client, {**params, "Bucket": place.bucket(params["Bucket"])}
@@ -117,8 +112,28 @@ def _writes(operation: str, method: str | None) -> bool:
     return OPERATIONS.get(operation) in _WRITES
 
 
-def _refuses_compressed(route: Route) -> bool:
-    return route.compressing is not None and not route.compressing.presigned
+def _looks_first(route: Route) -> bool:
+    """Whether objects of the route may lie compressed: whoever follows a URL would get that."""
+    compressing = route.compressing
+    return compressing is not None and (compressing.packing is not None or compressing.table)
+
+
+def _check_compressed(route: Route, storage: dict[str, Any], operation: str) -> None:
+    if "codec" not in storage:
+        return
+    if route.compressing is None or not route.compressing.presigned:
+        message = (
+            "the object lies compressed, and whoever follows the URL would get that: read it through the library, exclude "
+            "such objects from compression, or, where all who follow URLs decode zstd, say "
+            f"routes.{route.name}.compression.presigned = 'encoded'"
+        )
+        raise OperationRefusedError(message, operation)
+    if "dictionary" in storage:
+        message = (
+            "the object lies compressed with a dictionary, which nobody has who follows the URL; read it through the "
+            "library"
+        )
+        raise OperationRefusedError(message, operation)
 
 
 def _looked_at(client: Any, route: Route, params: dict[str, Any]) -> dict[str, Any]:
@@ -131,6 +146,10 @@ def _looked_at(client: Any, route: Route, params: dict[str, Any]) -> dict[str, A
             {name: params[name] for name in names if name in params},
         )
     except (BotoCoreError, ClientError) as error:
+        status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if _looks_first(route) and status != _NOT_FOUND:
+            # Nobody knows what the URL would lead to.
+            raise
         # Signing never fails in boto3 for what lies in the store, and nobody holds a key that is yet to be written.
         logger.debug("signing for the authority of route %r, since no holder was found: %s", route.name, error)
         return {"backend": route.authority.backend}

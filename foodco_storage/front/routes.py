@@ -46,10 +46,9 @@ def route_in_phase(
     compressing = compressing_of(route, phase)
     if compressing is not None:
         primary = _compressed(name, primary, compressing)
-        if phase is None:
-            # They may be primaries of other routes. The source of a migration is not.
-            only_read = replace(compressing, packing=None)
-            fallbacks = tuple(_compressed(name, fallback, only_read) for fallback in fallbacks)
+        # They may hold what was compressed when they were the primary, of this route or of another.
+        only_read = replace(compressing, packing=None)
+        fallbacks = tuple(_compressed(name, fallback, only_read) for fallback in fallbacks)
     authority, read_after, other = primary, fallbacks, None
     if phase in {"source", "backfill"}:
         # The primary takes no part in reads yet.
@@ -92,11 +91,15 @@ def caching_of(route: ConfiguredRoute) -> Caching | None:
 
 
 def compressing_of(route: ConfiguredRoute, phase: str | None) -> Compressing | None:
-    """How a route's objects are compressed in a phase; None where none ever were."""
+    """How a route's objects are compressed in a phase; None where what lies there is nothing to look at.
+
+    On a route that migrates it is, table or no table: a process whose configuration is older than others' must not carry a
+    stored form to the other side, where clients without the library read.
+    """
     options = route.compression
-    if options.codec is None:
+    if options.codec is None and phase is None:
         return None
-    writes = options.codec != "none" and phase not in _PLAIN
+    writes = options.codec == "zstd" and phase not in _PLAIN
     packing = Packing(options.level, int(options.min_bytes), options.min_gain, int(options.frame_bytes))
     return Compressing(
         packing if writes else None,
@@ -105,6 +108,7 @@ def compressing_of(route: ConfiguredRoute, phase: str | None) -> Compressing | N
         options.dictionary or "",
         options.exact_sizes,
         options.presigned == "encoded",
+        options.codec is not None,
     )
 
 

@@ -11,7 +11,7 @@ from foodco_storage.flows.request import Response
 from foodco_storage.layers.sight import whole_size
 from foodco_storage.layers.spans import Span, drop_checksums, first_byte
 
-_KEPT = ("backend", "codec", "md5", "stored_size")
+_KEPT = ("backend", "codec", "dictionary", "md5", "stored_size")
 """What is said of the object itself, whoever reads it and however."""
 
 

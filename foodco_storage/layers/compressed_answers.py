@@ -11,7 +11,8 @@ from foodco_storage.flows.marks import CODEC
 from foodco_storage.flows.outcomes import Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Parameters, Request, Response
-from foodco_storage.flows.stored_form import StoredForm, UnreadableMarkError
+from foodco_storage.flows.s3_errors import refused
+from foodco_storage.flows.stored_form import LaterVersionError, StoredForm, UnreadableMarkError
 from foodco_storage.layers.spans import drop_checksums
 from foodco_storage.layers.storage_metadata import note
 
@@ -28,6 +29,12 @@ def form_of(place: Place, request: Request, answer: Response) -> StoredForm | No
         return None
     try:
         return StoredForm.of(answer, request.params)
+    except LaterVersionError as error:
+        raise refused(
+            request,
+            f"the object lies compressed on {place.backend!r} in a form that another version of foodco_storage has written; "
+            "upgrade it here",
+        ) from error
     except UnreadableMarkError as error:
         raise corrupt(place, request, f"of its metadata {CODEC}: {error}") from error
 
@@ -69,7 +76,13 @@ def describe(answer: Response, form: StoredForm, params: Parameters) -> Response
         answer |= checksum
         for name, value in checksum.items():
             headers[f"x-amz-checksum-{name.removeprefix('Checksum').lower()}"] = value
-    return note(answer, codec="zstd", stored_size=form.stored_size, md5=form.md5)
+    return told_of(answer, form)
+
+
+def told_of(answer: Response, form: StoredForm) -> Response:
+    """An answer that says how the object lies."""
+    note(answer, codec="zstd", stored_size=form.stored_size, md5=form.md5)
+    return note(answer, dictionary=form.dictionary) if form.dictionary else answer
 
 
 def as_compressed(request: Request, form: StoredForm) -> Request:

@@ -30,7 +30,7 @@ class CompressedPlace:
     """
 
     def __init__(self, route: str, place: Place, options: Compressing, dictionaries: Dictionaries) -> None:
-        reads = CompressedReads(place, dictionaries)
+        reads = CompressedReads(place, dictionaries, expects=options.packing is not None)
         writes = CompressedWrites(route, place, options, dictionaries)
         flows: dict[str, Callable[[Any], Flow]] = {
             "CreateMultipartUpload": writes.create_multipart_upload,

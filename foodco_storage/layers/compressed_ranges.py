@@ -10,10 +10,12 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from botocore.exceptions import ResponseStreamingError
+
 from foodco_storage.flows.compression_effects import Dictionary, Unpack
 from foodco_storage.flows.conditions import matches
 from foodco_storage.flows.effects import BytesBody, Call, Discard, ReadBody, sent
-from foodco_storage.flows.outcomes import Deleted, NotThere, Rejected
+from foodco_storage.flows.outcomes import Deleted, NotThere, Rejected, Unavailable
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import rejected
@@ -60,13 +62,17 @@ class CompressedRanges:
     Args:
         place: as it is stored.
         dictionary: given a request and a form, the flow that brings the dictionary it needs.
+        expects: whether what nobody knows yet is taken to be compressed; else a range of it is asked for as it is.
     """
 
     def __init__(
         self,
         place: Place,
         dictionary: Callable[[Request, StoredForm], Generator[Any, Any, Dictionary | None]],
+        *,
+        expects: bool,
     ) -> None:
+        self._expects = expects
         self._place = place
         self._dictionary = dictionary
         # None is known to lie as it is.
@@ -79,20 +85,34 @@ class CompressedRanges:
         which = tuple(request.params.get(name) for name in ("Bucket", "Key", "VersionId"))
         known = self._known.get(which)
         is_plain = which in self._known and known is None
-        if known is not None and matches(request.params.get("IfMatch", "*"), {known.etag.strip('"')}):
+        # It is judged with the end alone: an IfMatch of ours would overrule it.
+        is_dated = "IfUnmodifiedSince" in request.params and "IfMatch" not in request.params
+        if known is not None and not is_dated and matches(request.params.get("IfMatch", "*"), {known.etag.strip('"')}):
             answer = yield from self._of_known(request, span, which, known)
             if answer is not None:
                 return answer
+        broken: _BrokenError | None = None
         for number in range(_ROUNDS):
-            if is_plain or (not number and has_excluded_ending(str(request.params["Key"]))):
+            if is_plain or (not number and self._is_likely_plain(request, known)):
                 plain = yield from self._as_it_lies(request, which)
                 if plain is not None:
                     return plain
-            answer = yield from self._unknown(request, span, which)
+            try:
+                answer = yield from self._unknown(request, span, which)
+            except _BrokenError as error:
+                broken = error
+                continue
             if answer is not None:
                 return answer
             is_plain = which in self._known and self._known.get(which) is None
+        if broken is not None:
+            raise Unavailable(
+                self._place.backend, ResponseStreamingError(error="the end of the object could not be read")
+            )
         raise rejected(request, "SlowDown", 503, "The object kept changing while it was read; try again")
+
+    def _is_likely_plain(self, request: Request, known: Known | None) -> bool:
+        return known is None and (not self._expects or has_excluded_ending(str(request.params["Key"])))
 
     def _as_it_lies(self, request: Request, which: tuple[Any, ...]) -> Generator[Any, Any, Response | None]:
         """The range, of an object that is taken to lie as it is; None where it may not."""
@@ -207,11 +227,12 @@ class CompressedRanges:
             yield Discard(answer["Body"])
             # The store says what there is to say.
             return (yield from sent(self._place, request))
-        if first is None or part[0] < first or length > TAIL_BYTES:
+        if first is None or length > TAIL_BYTES:
             yield Discard(answer["Body"])
             return None
+        # Read also where it is of no use: the connection is.
         data = yield from _read(answer)
-        if data is None:
+        if part[0] < first:
             return None
         answer["Body"] = yield BytesBody(data[part[0] - first : part[1] - first])
         narrow(answer, *part, size)
@@ -223,8 +244,6 @@ class CompressedRanges:
         """The range, of an object of which the end is at hand."""
         size = whole_size(answer)
         data = yield from _read(answer)
-        if data is None:
-            return None
         check_size(self._place, request, form, size)
         known = yield from self._table(request, answer["ETag"], form, data)
         if known is None:
@@ -258,19 +277,22 @@ class CompressedRanges:
             if answer["ContentLength"] != size:
                 yield Discard(answer["Body"])
                 return None
-            found = yield from _read(answer)
-            if found is None:
-                return None
-            tail = found
+            tail = yield from _read(answer)
         try:
             return Known(etag, form, SeekTable.read(tail[-size:], form))
         except BadTableError as error:
             raise corrupt(self._place, request, str(error)) from error
 
 
-def _read(answer: Response) -> Generator[Any, Any, bytes | None]:
+def _read(answer: Response) -> Generator[Any, Any, bytes]:
     data: bytes | None = yield ReadBody(answer["Body"], answer["ContentLength"])
+    if data is None:
+        raise _BrokenError
     return data
+
+
+class _BrokenError(Exception):
+    """A body that was to be read at once broke."""
 
 
 class _ChangedError(Exception):

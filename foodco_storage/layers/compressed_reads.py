@@ -26,16 +26,18 @@ class CompressedReads:
     Args:
         place: as it is stored.
         dictionaries: those that this process has.
+        expects: whether objects are mostly compressed there.
     """
 
-    def __init__(self, place: Place, dictionaries: Dictionaries) -> None:
+    def __init__(self, place: Place, dictionaries: Dictionaries, *, expects: bool) -> None:
         self._place = place
         self._dictionaries = dictionaries
-        self._ranges = CompressedRanges(place, self.dictionary)
+        self._ranges = CompressedRanges(place, self.dictionary, expects=expects)
 
     def get_object(self, call: Call) -> Flow:
         """The object, or a part of it."""
         request = call.request
+        wants_part = "PartNumber" in request.params
         if "Range" in request.params and "PartNumber" not in request.params:
             span = Span.of(request.params["Range"])
             if span is not None:
@@ -44,11 +46,18 @@ class CompressedReads:
         form = yield from self._form(request, answer)
         if form is None:
             return answer
-        if "ContentRange" in answer and answer["ContentLength"] != whole_size(answer):
-            # A range that is none S3 ignores; this store makes something of it.
+        if answer["ContentLength"] != whole_size(answer):
+            # A part of what lies there: of a stored form that was copied in parts, which is an object of one all the same; or
+            # an odd range, that S3 ignores and this store makes something of.
             yield Discard(answer["Body"])
-            return (yield from self.get_object(Call(self._place, request.without_params("Range"), once=call.once)))
-        return (yield from self._whole(request, answer, form))
+            _check_part(request)
+            request = request.without_params("Range", "PartNumber")
+            answer = yield Call(self._place, request, once=call.once)
+            form = yield from self._form(request, answer)
+            if form is None:
+                return answer
+        _check_part(request)
+        return (yield from self._whole(request, answer, form, wants_part=wants_part))
 
     def head_object(self, call: Call) -> Flow:
         """What is known of the object."""
@@ -58,8 +67,10 @@ class CompressedReads:
         form = yield from self._form(request, answer)
         if form is None:
             return (yield from sent(self._place, request)) if asked else answer
+        _check_part(request)
         check_size(self._place, request, form, whole_size(answer))
-        is_part = "ContentRange" in answer
+        is_part = "ContentRange" in answer or "PartNumber" in request.params
+        answer.pop("PartsCount", None)
         describe(answer, form, request.params)
         part = (0, form.size) if asked is None else asked.within(form.size)
         if part is None:
@@ -110,8 +121,8 @@ class CompressedReads:
                 yield Discard(answer["Body"])
             raise
 
-    def _whole(self, request: Request, answer: Response, form: StoredForm) -> Flow:
-        is_part = "ContentRange" in answer
+    def _whole(self, request: Request, answer: Response, form: StoredForm, *, wants_part: bool) -> Flow:
+        is_part = "ContentRange" in answer or wants_part
         try:
             check_size(self._place, request, form, answer["ContentLength"])
             dictionary = yield from self.dictionary(request, form)
@@ -123,10 +134,23 @@ class CompressedReads:
         describe(answer, form, request.params)
         if is_part:
             # The only part of an object of one, or all that an odd range asks for.
-            status = answer["ResponseMetadata"]["HTTPStatusCode"]
+            status = 206 if wants_part else answer["ResponseMetadata"]["HTTPStatusCode"]
             narrow(answer, 0, form.size, form.size)
             answer["ResponseMetadata"]["HTTPStatusCode"] = status
         return answer
+
+
+def _check_part(request: Request) -> None:
+    """Refuse a part beyond the only one.
+
+    Raises:
+        Rejected: 416, as S3 answers.
+    """
+    if request.params.get("PartNumber", 1) == 1:
+        return
+    if request.operation == "HeadObject":
+        raise rejected(request, "416", 416, "Requested Range Not Satisfiable")
+    raise rejected(request, "InvalidPartNumber", 416, "The requested partnumber is not satisfiable")
 
 
 _FORM: Final = "form"

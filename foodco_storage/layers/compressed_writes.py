@@ -6,7 +6,7 @@ import base64
 from collections.abc import Generator
 from typing import Any, Final
 
-from foodco_storage.flows.compression_effects import Dictionary, Pack, Packed
+from foodco_storage.flows.compression_effects import DICTIONARY_FOR_BYTES, Dictionary, Pack, Packed
 from foodco_storage.flows.effects import Call, Count, Discard, Warn, sent
 from foodco_storage.flows.marks import CODEC
 from foodco_storage.flows.outcomes import BackendError, Rejected
@@ -14,14 +14,16 @@ from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import refused, rejected
 from foodco_storage.flows.stored_form import StoredForm
-from foodco_storage.layers.compressed_answers import as_compressed, checksum_of
+from foodco_storage.layers.compressed_answers import as_compressed, checksum_of, told_of
 from foodco_storage.layers.compressible import Compressing, checks
 from foodco_storage.layers.dictionaries import Dictionaries
 from foodco_storage.layers.spans import drop_checksums
-from foodco_storage.layers.storage_metadata import note
 
 _OF_THE_BODY: Final = ("ChecksumCRC32", "ChecksumSHA1", "ChecksumSHA256", "ContentLength", "ContentMD5")
 """What a caller says of a body, and what does not hold for what is sent in its place."""
+
+_WRITES_WITHOUT: Final = 1000
+"""So many go by until a dictionary that was not there is looked for again."""
 
 _BAD: Final = {
     "MD5": ("BadDigest", "The Content-MD5 you specified did not match what we received."),
@@ -47,11 +49,13 @@ class CompressedWrites:
         self._place = place
         self._options = options
         self._dictionaries = dictionaries
+        # By bucket: True, or how many writes go by until it is looked for again.
+        self._lies_there: dict[str, int | bool] = {}
 
     def put_object(self, call: Call) -> Flow:
         """Write an object, compressed where that pays."""
         request, params = call.request, call.request.params
-        _check_metadata(request)
+        check_metadata(request)
         packing = self._options.packing
         is_ours = str(params.get("Key", "")).startswith(self._place.reserved_prefix)
         if packing is None or is_ours or not self._options.may_be_compressed(params):
@@ -92,25 +96,46 @@ class CompressedWrites:
 
     def create_multipart_upload(self, call: Call) -> Flow:
         """Begin an upload: what comes in parts is stored as it comes."""
-        _check_metadata(call.request)
+        check_metadata(call.request)
         return (yield from sent(self._place, call.request, once=call.once))
 
     def _dictionary(self, params: Parameters) -> Generator[Any, Any, Dictionary | None]:
-        """The route's dictionary: it lies where its objects will, or is not used."""
-        wanted = self._options.dictionary
-        if not wanted or not isinstance(params.get("Bucket"), str):
+        """The route's dictionary: it lies in the bucket of the object, as this client has seen, or is not used."""
+        wanted, bucket = self._options.dictionary, params.get("Bucket")
+        if not wanted or not isinstance(bucket, str) or _is_large(params):
+            return None
+        state = self._lies_there.get(bucket)
+        if state is True:
+            return (yield from self._dictionaries.get(self._place, bucket, wanted))
+        if state:
+            self._lies_there[bucket] = state - 1
             return None
         try:
-            return (yield from self._dictionaries.get(self._place, params["Bucket"], wanted))
+            found = yield from self._dictionaries.fetched(self._place, bucket, wanted)
         except BackendError as error:
+            self._lies_there[bucket] = _WRITES_WITHOUT
             yield Warn(
-                ("no dictionary", self._route, params["Bucket"]),
+                ("no dictionary", self._route, bucket),
                 f"small objects of route {self._route!r} are compressed without their dictionary: {error.error}",
             )
             return None
+        self._lies_there[bucket] = True
+        return found
 
 
-def _check_metadata(request: Request) -> None:
+def _is_large(params: Parameters) -> bool:
+    """Whether a body is certainly none that dictionaries are for."""
+    body, length = params.get("Body"), params.get("ContentLength", 0)
+    known = len(body) if isinstance(body, bytes | bytearray | str) else length
+    return bool(known > DICTIONARY_FOR_BYTES)
+
+
+def check_metadata(request: Request) -> None:
+    """Refuse a write that brings metadata of the name of the mark.
+
+    Raises:
+        Rejected: it does.
+    """
     metadata = request.params.get("Metadata")
     for name in metadata if isinstance(metadata, dict) else ():
         if str(name).lower() == CODEC:
@@ -133,7 +158,7 @@ def _answered(response: Response, form: StoredForm) -> Response:
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     if drop_checksums(response, headers):
         response |= checksum_of(form)
-    return note(response, codec="zstd", stored_size=form.stored_size, md5=form.md5)
+    return told_of(response, form)
 
 
 def _bad_digest(request: Request, algorithm: str) -> Rejected:

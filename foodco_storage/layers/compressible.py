@@ -47,7 +47,8 @@ _EXCLUDED_ENDINGS: Final = frozenset({
 # fmt: on
 """Of names of such objects: `Content-Type` is often left to what S3 gives, which says nothing."""
 
-_UNSAID: Final = frozenset({"", "binary/octet-stream", "application/octet-stream"})
+_GENERIC: Final = ("binary/octet-stream", "application/octet-stream")
+_UNSAID: Final = frozenset({"", *_GENERIC})
 _COMPRESSED: Final = frozenset({"br", "compress", "dcb", "dcz", "deflate", "gzip", "x-compress", "x-gzip", "zstd"})
 """Content encodings of bytes that are compressed already
 (https://www.iana.org/assignments/http-parameters/http-parameters.xhtml#content-coding)."""
@@ -71,6 +72,7 @@ class Compressing:
         dictionary: the id of the dictionary for small objects; empty for none.
         exact_sizes: whether listings tell the sizes of what users stored.
         presigned: whether URLs may be signed for what lies compressed.
+        table: whether the configuration says anything of it.
     """
 
     packing: Packing | None
@@ -79,6 +81,7 @@ class Compressing:
     dictionary: str = ""
     exact_sizes: bool = False
     presigned: bool = False
+    table: bool = True
     _include: re.Pattern[str] = field(init=False, repr=False, compare=False)
     _exclude: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
@@ -95,9 +98,10 @@ class Compressing:
             and isinstance(key, str)
             and isinstance(encoding, str)
             and "Body" in params
+            and isinstance(params.get("ContentLength", 0), int)
             and _NEVER.isdisjoint(params)
             and TOMBSTONE not in metadata
-            and _has_room(metadata, encoding)
+            and has_room(params)
             and _COMPRESSED.isdisjoint(name.strip().lower() for name in encoding.split(","))
             and checks(params) is not None
             and self.is_of_a_type(params.get("ContentType", ""), key)
@@ -107,7 +111,9 @@ class Compressing:
         """Whether objects of a content type, or of such a name where that says nothing, are worth a look."""
         kind = str(content_type).partition(";")[0].strip().lower()
         if kind in _UNSAID:
-            return not has_excluded_ending(key) and not self._exclude.fullmatch("binary/octet-stream")
+            if any(self._include.fullmatch(generic) for generic in _GENERIC):
+                return True
+            return not has_excluded_ending(key) and not any(self._exclude.fullmatch(generic) for generic in _GENERIC)
         return bool(self._include.fullmatch(kind)) or not self._exclude.fullmatch(kind)
 
 
@@ -125,7 +131,7 @@ def checks(params: Parameters) -> dict[str, str] | None:
     said: dict[str, str] = {}
     for name, value in params.items():
         if name == "ChecksumAlgorithm":
-            if value not in _ALGORITHMS:
+            if not isinstance(value, str) or str.__str__(value) not in _ALGORITHMS:
                 return None
             # Ours shall have it too.
             said.setdefault(str.__str__(value), "")
@@ -136,7 +142,8 @@ def checks(params: Parameters) -> dict[str, str] | None:
     return said
 
 
-def _has_room(metadata: Mapping[Any, Any], encoding: str) -> bool:
+def has_room(params: Parameters) -> bool:
     """Whether a mark fits beside the caller's metadata: a store that refuses it would refuse what it took before."""
+    metadata, encoding = params.get("Metadata", {}), str(params.get("ContentEncoding", ""))
     taken = sum(len(str(name).encode()) + len(str(value).encode()) for name, value in metadata.items())
     return taken + MARK_BYTES + 3 * len(encoding) <= _MOST_METADATA_BYTES and CODEC not in metadata

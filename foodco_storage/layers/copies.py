@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
-from foodco_storage.flows.conditions import failed
 from foodco_storage.flows.copy_source import CopySource
 from foodco_storage.flows.effects import Call, Discard, NewId, Resumable, Spool, Spooled, sent
-from foodco_storage.flows.marks import CODEC, has_marks, stamped, without_marks, write_id
-from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Rejected
+from foodco_storage.flows.marks import stamped, write_id
+from foodco_storage.flows.outcomes import BackendError, NoBucket, NotThere, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
-from foodco_storage.flows.s3_errors import deleted, precondition_failed, rejected
-from foodco_storage.flows.stored_form import StoredForm
+from foodco_storage.flows.s3_errors import precondition_failed, rejected
 from foodco_storage.layers.carried import CONTENT_HEADERS, kept, tags
-from foodco_storage.layers.compressed_answers import as_compressed, form_of
-from foodco_storage.layers.conditional_writes import ROUNDS, ConditionalWrites, SourceFailedError, is_conditional
+from foodco_storage.layers.compressed_writes import check_metadata
+from foodco_storage.layers.conditional_writes import ConditionalWrites, SourceFailedError, is_conditional
 from foodco_storage.layers.mirror import Mirror
 from foodco_storage.layers.resume import reopening
 from foodco_storage.layers.route import Route
-from foodco_storage.layers.sight import find, see
+from foodco_storage.layers.server_copy import TO_THE_READ, MustBeStreamedError, ServerCopy, as_a_read
+from foodco_storage.layers.sight import see
 from foodco_storage.layers.storage_metadata import note
 from foodco_storage.layers.unknown_outcomes import send_once
 from foodco_storage.layers.uploads import Uploads
@@ -39,21 +38,7 @@ _DESCRIBED = frozenset({*CONTENT_HEADERS, "Metadata"})
 _MAX_COPY_BYTES = 5 * 1024**3
 """The largest source of one CopyObject or UploadPartCopy (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html)."""
 
-_TO_THE_READ = {
-    "CopySourceIfMatch": "IfMatch",
-    "CopySourceIfModifiedSince": "IfModifiedSince",
-    "CopySourceIfNoneMatch": "IfNoneMatch",
-    "CopySourceIfUnmodifiedSince": "IfUnmodifiedSince",
-    "CopySourceRange": "Range",
-    "CopySourceSSECustomerAlgorithm": "SSECustomerAlgorithm",
-    "CopySourceSSECustomerKey": "SSECustomerKey",
-    "CopySourceSSECustomerKeyMD5": "SSECustomerKeyMD5",
-    "ExpectedSourceBucketOwner": "ExpectedBucketOwner",
-    "RequestPayer": "RequestPayer",
-}
-_NOT_TO_THE_WRITE = {*_TO_THE_READ, "CopySource", "MetadataDirective", "TaggingDirective"} - {"RequestPayer"}
-_SOURCE_CONDITIONS = tuple(name for name in _TO_THE_READ if name.startswith("CopySourceIf"))
-_PRECONDITION_FAILED = 412
+_NOT_TO_THE_WRITE = {*TO_THE_READ, "CopySource", "MetadataDirective", "TaggingDirective"} - {"RequestPayer"}
 _CHANGES = ("SSECustomerAlgorithm", "ServerSideEncryption", "StorageClass", "WebsiteRedirectLocation")
 
 
@@ -88,6 +73,8 @@ class Copies:
 
     def copy_object(self, request: Request, below: Below) -> Flow:
         """Copy one object of up to 5 GiB."""
+        if self._destination.translation is not None:
+            check_metadata(request)
         if self._mirror is None:
             return (yield from self._written(request))
         if request.params.get("MetadataDirective") == "REPLACE":
@@ -119,15 +106,14 @@ class Copies:
         for place in route.places:
             try:
                 if place.backend == destination.backend:
-                    form = yield from self._form(source, place)
-                    if form is None or self._may_have(request, source, place, form, destination):
-                        response: Response = yield from self._at_the_server(
-                            request, source, place, route, destination, form
-                        )
+                    try:
+                        copy = ServerCopy(request, source, place, route, destination, keeps_marks=self._keeps_marks)
+                        response: Response = yield from copy.made()
                         return note(response, backend=destination.backend, copied_from=place.backend)
+                    except MustBeStreamedError:
+                        # It lies compressed, and can't be read so at the destination.
+                        pass
                 answer = yield from self._read(request, source, place)
-            except _CompressedMeanwhileError:
-                return (yield from self._copy(request, destination, write))
             except (NotThere, NoBucket) as error:
                 missing = missing or error
                 continue
@@ -138,109 +124,9 @@ class Copies:
             raise LookupError(source.bucket)
         raise SourceFailedError(missing.backend, missing.error)
 
-    def _form(self, source: CopySource, place: Place) -> Generator[Any, Any, StoredForm | None]:
-        """How the source lies there; None where it lies as it is."""
-        if place.translation is None:
-            return None
-        head = Request("HeadObject", source.read())
-        try:
-            return form_of(place, head, (yield Call(place.as_stored, head)))
-        except (NotThere, Deleted):
-            # The copy itself has the better answer.
-            return None
-
-    def _may_have(
-        self, request: Request, source: CopySource, place: Place, form: StoredForm, destination: Place
-    ) -> bool:
-        """Whether the stored form of a source can be read at the destination as well."""
-        if destination.translation is None or request.operation != "CopyObject":
-            return False
-        here = (place.bucket(source.bucket), place.reserved_prefix)
-        there = (destination.bucket(str(request.params["Bucket"])), destination.reserved_prefix)
-        return not form.dictionary or here == there
-
-    def _at_the_server(
-        self,
-        request: Request,
-        source: CopySource,
-        place: Place,
-        route: Route,
-        destination: Place,
-        form: StoredForm | None,
-    ) -> Flow:
-        """Let the store copy what it holds itself."""
-        renamed = place.bucket(source.bucket) != source.bucket
-        here = request.with_params(CopySource=source.at(place)) if renamed else request
-        once = is_conditional(request)
-        leaves_marks = self._keeps_marks or request.operation != "CopyObject" or not route.may_hold_marks
-        # A stored form keeps its mark, and comes nowhere where that says nothing.
-        replaces = form is not None and request.params.get("MetadataDirective") == "REPLACE"
-        is_known = place.translation is None or (destination.translation is not None and not replaces)
-        pin = partial(self._pinned, here, source, place, may_have=form is not None)
-        if leaves_marks and not route.may_hold_tombstones and is_known:
-            try:
-                return (yield from sent(destination, here, once=once))
-            except Rejected as error:
-                if once and error.status == _PRECONDITION_FAILED:
-                    # Whose condition was it?
-                    yield from pin()
-                raise
-        pinned = yield from pin()
-        for _ in range(ROUNDS):
-            try:
-                return (yield from sent(destination, pinned, once=once))
-            except Rejected as error:
-                if error.status != _PRECONDITION_FAILED:
-                    raise
-                before, pinned = pinned, (yield from pin())
-                if once and before.params["CopySourceIfMatch"] == pinned.params["CopySourceIfMatch"]:
-                    raise
-        raise rejected(request, "ConditionalRequestConflict", 409, "The copy source kept changing; try again")
-
-    def _pinned(
-        self, request: Request, source: CopySource, place: Place, *, may_have: bool
-    ) -> Generator[Any, Any, Request]:
-        """The copy, tied to the object that was looked at: the store would copy a tombstone as any other object.
-
-        Where the destination is none of ours it is told what to write, without the marks that the store would copy along.
-
-        Args:
-            request: the copy.
-            source: what it reads.
-            place: where that lies.
-            may_have: whether the destination may be given a stored form.
-        """
-        read = Request("HeadObject", self._as_a_read(request, source))
-        found = yield from find([place.as_stored], read)
-        if found is None or found.is_deleted:
-            # S3 names the source.
-            missing = deleted(request.with_params(Key=source.key), place.backend)
-            raise missing if found is not None else NotThere(place.backend, missing.error)
-        modified = found.origin.modified if found.origin else found.head["LastModified"]
-        if failed(read.params, found.etags, modified):
-            failure = precondition_failed(request, "x-amz-copy-source-If-Match")
-            raise SourceFailedError(place.backend, failure.error)
-        form = form_of(place, read, found.head) if place.translation is not None else None
-        if form is not None and not may_have:
-            raise _CompressedMeanwhileError
-        pinned = request.without_params(*_SOURCE_CONDITIONS).with_params(CopySourceIfMatch=found.head["ETag"])
-        if request.operation == "CopyObject" and request.params.get("MetadataDirective") == "REPLACE":
-            return pinned if form is None else as_compressed(pinned, form)
-        copies_metadata = request.operation == "CopyObject"
-        if self._keeps_marks or not copies_metadata or not has_marks(found.head.get("Metadata") or ()):
-            return pinned
-        described = {"Metadata": {}, **kept(request, place, without_marks(found.head))}
-        if form is not None:
-            described["Metadata"] = {**described["Metadata"], CODEC: form.text}
-        return pinned.with_params(MetadataDirective="REPLACE", **described)
-
-    def _as_a_read(self, request: Request, source: CopySource) -> Parameters:
-        params = request.params
-        return source.read() | {ours: params[theirs] for theirs, ours in _TO_THE_READ.items() if theirs in params}
-
     def _read(self, request: Request, source: CopySource, place: Place) -> Flow:
         """The source, as a GET answers it."""
-        get = Request("GetObject", self._as_a_read(request, source))
+        get = Request("GetObject", as_a_read(request, source))
         try:
             answer: Response = yield from see(place, get)
         except Rejected as error:
@@ -312,10 +198,6 @@ class Copies:
         response: Response = yield Call(destination, Request("UploadPart", put))
         response["CopyPartResult"] = _result(response)
         return response
-
-
-class _CompressedMeanwhileError(Exception):
-    """What lay there as it is has been written anew, and lies compressed now."""
 
 
 def _result(response: Response) -> dict[str, Any]:

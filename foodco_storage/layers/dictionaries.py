@@ -45,7 +45,7 @@ class Dictionaries:
         self._known: dict[str, Dictionary] = {}
 
     def get(self, place: Place, bucket: str, dictionary: str) -> Generator[Any, Any, Dictionary]:
-        """A dictionary: from memory, or from the place.
+        """A dictionary for reading: from memory, wherever it came from, or from the place.
 
         Args:
             place: as it is stored.
@@ -56,16 +56,18 @@ class Dictionaries:
             BackendError: it is not there, is not what its name says, or the store could not be asked.
         """
         found = self._known.get(dictionary)
-        if found is None:
-            data = yield from self._fetched(place, bucket, dictionary)
-            found = Dictionary(dictionary, data)
-            if len(self._known) >= _MOST:
-                # A bound against hostile names; no route has so many.
-                self._known.clear()
-            self._known[dictionary] = found
+        return found if found is not None else (yield from self.fetched(place, bucket, dictionary))
+
+    def fetched(self, place: Place, bucket: str, dictionary: str) -> Generator[Any, Any, Dictionary]:
+        """A dictionary as it lies in a bucket of the place: whoever uses it there has seen that it is there."""
+        found = Dictionary(dictionary, (yield from self._read(place, bucket, dictionary)))
+        if len(self._known) >= _MOST:
+            # A bound against hostile names; no route has so many.
+            self._known.clear()
+        self._known[dictionary] = found
         return found
 
-    def _fetched(self, place: Place, bucket: str, dictionary: str) -> Generator[Any, Any, bytes]:
+    def _read(self, place: Place, bucket: str, dictionary: str) -> Generator[Any, Any, bytes]:
         key = location(place, dictionary)
         broken: Unavailable | None = None
         for _ in range(_ATTEMPTS):

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from foodco_storage.flows.effects import Call, Gather, sent
-from foodco_storage.flows.outcomes import Deleted, NotThere
+from foodco_storage.flows.outcomes import Deleted, NotThere, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Request, Response
 from foodco_storage.layers.compressed_answers import form_of
@@ -35,7 +35,8 @@ class ExactSizes:
         asked = [item for item in items if self._known(request, item) is None]
         results: Sequence[Any] = yield Gather([self._size(request, item) for item in asked])
         for result in results:
-            if isinstance(result, Exception) and not isinstance(result, NotThere | Deleted):
+            # One that is gone, may not be read, or is damaged, is no reason to show nothing: its size is the stored one.
+            if isinstance(result, Exception) and not isinstance(result, NotThere | Deleted | Rejected):
                 raise result
         for item in items:
             item["Size"] = self._known(request, item) or item["Size"]

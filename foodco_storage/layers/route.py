@@ -80,7 +80,7 @@ class Route:
         promoting: how objects come over when they are read.
         identity: which stores and buckets the route joins, whatever it is called.
         caching: how its reads are cached; None where they are not.
-        compressing: how objects of its primary are compressed; None where none ever were.
+        compressing: how objects of its places may be compressed; None where nobody looks.
         gate: lets writes through while the phase stands still; None where the configuration says the phase.
     """
 

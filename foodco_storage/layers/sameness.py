@@ -10,6 +10,7 @@ from foodco_storage.flows.request import Response
 from foodco_storage.layers.carried import CONTENT_HEADERS, without_aws_chunked
 from foodco_storage.layers.sight import Found
 
+_UNSAID = "binary/octet-stream"
 _SHOWN = ("ContentLength", "ETag", "LastModified", *CONTENT_HEADERS)
 
 
@@ -70,7 +71,9 @@ def recorded_md5(head: Response) -> str | None:
 def described(head: Response) -> dict[str, Any]:
     """What describes the content and belongs to the user, comparable across stores."""
     shown = {name: str(head[name]) for name in CONTENT_HEADERS if head.get(name)}
-    shown.setdefault("ContentType", "binary/octet-stream")
+    # What S3 gives where nobody said anything; other stores have another word for it.
+    if shown.get("ContentType", "application/octet-stream") == "application/octet-stream":
+        shown["ContentType"] = _UNSAID
     # Copies leave it out.
     if encoding := without_aws_chunked(shown.pop("ContentEncoding", "")):
         shown["ContentEncoding"] = encoding

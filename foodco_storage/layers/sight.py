@@ -13,12 +13,12 @@ from typing import Any
 
 from foodco_storage.flows.conditions import CONDITIONS, bare, failed, failure
 from foodco_storage.flows.effects import Call, Discard, sent
-from foodco_storage.flows.marks import CODEC, TOMBSTONE_ETAG, has_marks, is_tombstone, mark, without_marks, write_id
+from foodco_storage.flows.marks import TOMBSTONE_ETAG, has_marks, is_tombstone, without_marks, write_id
 from foodco_storage.flows.origin import Origin
 from foodco_storage.flows.outcomes import BackendError, Deleted, NotThere, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Parameters, Request, Response
-from foodco_storage.flows.s3_errors import deleted, refused, rejected
+from foodco_storage.flows.s3_errors import deleted, rejected
 
 _CONDITIONAL = frozenset({304, 412})
 _JUDGED = _CONDITIONAL | {416}
@@ -131,14 +131,6 @@ def see(place: Place, request: Request, kept: Parameters | None = None) -> Flow:
 def _seen(place: Place, request: Request, answer: Response) -> Flow:
     """An answer with marks, as the caller is to see it."""
     params = request.params
-    if place.translation is None and mark(answer, CODEC) is not None:
-        # Nobody configured it to.
-        yield from _drop(answer)
-        raise refused(
-            request,
-            f"the object lies compressed on {place.backend!r}, and its route has no table `compression`: give it one, with "
-            "codec = 'none' to compress nothing more",
-        )
     if is_tombstone(answer):
         yield from _drop(answer)
         raise deleted(request, place.backend)

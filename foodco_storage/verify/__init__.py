@@ -56,7 +56,7 @@ def verify(  # noqa: PLR0913 - all but two by name
             by each store's clock. Deletes that left no tombstone have no time, and are not found so.
         repair: bring the other side up to date where it differs, as the mirror would.
         deep: compare headers, metadata and tags of objects that look alike too, and read contents where ETags can't be
-            compared (all of them, else only when something is repaired).
+            compared (all of them, else only when something is repaired), and of all that lies compressed.
         bucket: only this bucket; needed where the route names buckets by a pattern.
         phase: compare as this phase demands; by default the configuration's. Needed where a control object holds it.
         progress: called every thousand keys or so.

@@ -17,6 +17,7 @@ from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Request, Response
 from foodco_storage.front.standalone import Standalone, server_date
 from foodco_storage.layers.carried import tag_set
+from foodco_storage.layers.sameness import recorded_md5
 from foodco_storage.layers.sight import Found, find
 from foodco_storage.verify.comparison import compare, md5_of
 from foodco_storage.verify.difference import Kind
@@ -94,9 +95,11 @@ class Looks:
         seen = {key: self._judged(*sides[key]) for key in keys}
         if self._deep:
             # That agree, and not in holding nothing.
-            seen |= self._tags(
-                [key for key in keys if seen[key].kind is None and _state(sides[key][0][_FOUND]) == "object"]
-            )
+            alike = [key for key in keys if seen[key].kind is None and _state(sides[key][0][_FOUND]) == "object"]
+            seen |= self._tags(alike)
+            # Of what lies compressed no ETag tells whether it is still what was written.
+            compressed = [key for key in alike if any(recorded_md5(found[_FOUND].head) for found in sides[key])]
+            seen |= self._read([key for key in compressed if seen[key].kind is None])
         return seen
 
     def _judged(self, primary: Any, source: Any) -> Seen:
@@ -193,7 +196,7 @@ def _md5(place: Place, which: dict[str, Any]) -> Any:
     """The MD5 of what a place holds, read only where the ETag does not tell it."""
     head: Response = yield from sent(place, Request("HeadObject", which))
     known = md5_of(head)
-    if known is not None:
+    if known is not None and recorded_md5(head) is None:
         return known
     answer: Response = yield from sent(place, Request("GetObject", which))
     return _digest(place, answer["Body"])

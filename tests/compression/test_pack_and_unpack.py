@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from s3transfer.utils import ReadFileChunk
 
-from foodco_storage.compression.packer import DICTIONARY_FOR_BYTES, SAMPLE_BYTES, pack
+from foodco_storage.compression.packer import SAMPLE_BYTES, pack
 from foodco_storage.compression.unpacking import pieces
 from foodco_storage.drivers.unpacked_body import UnpackedBody
-from foodco_storage.flows.compression_effects import Dictionary, Pack, Packed, Packing, Unpack
+from foodco_storage.flows.compression_effects import DICTIONARY_FOR_BYTES, Dictionary, Pack, Packed, Packing, Unpack
 from foodco_storage.flows.seek_table import SeekTable, table_bytes
 
 ANY = Packing(min_bytes=1, min_gain=0.0)
@@ -130,6 +130,40 @@ def test_every_kind_of_body(source, rows):
     packed = pack(Pack(SOURCES[source](body), Packing(frame_bytes=64 * 1024)))
     assert packed.form is not None
     assert unpacked(stored(packed), packed.form) == body
+
+
+class Chunks:
+    """Gives what it has, however much is asked for."""
+
+    def __init__(self, data: bytes, size: int) -> None:
+        self._chunks = iter([data[start : start + size] for start in range(0, len(data), size)])
+
+    def read(self, _: int = -1) -> bytes:
+        return next(self._chunks, b"")
+
+
+@pytest.mark.parametrize("size", [1000, 100_000, 10_000_000])
+@pytest.mark.parametrize("frame_bytes", [16 * 1024, 256 * 1024])
+def test_a_body_that_gives_more_than_it_is_asked_for(size, frame_bytes):
+    body = text_of(20_000)
+    packed = pack(Pack(Chunks(body, size), Packing(frame_bytes=frame_bytes)))
+    assert packed.form is not None
+    assert packed.form.frames == -(-len(body) // frame_bytes)
+    assert unpacked(stored(packed), packed.form) == body
+    untouched = pack(Pack(Chunks(noise_of(300_000), size), Packing(frame_bytes=frame_bytes)))
+    with untouched.body as kept:
+        assert kept.read() == noise_of(300_000)
+
+
+class Liar(io.BytesIO):
+    """Tells another length than it has."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return super().seek(offset, whence) - (100 if whence == 2 else 0)
+
+
+def test_a_body_that_is_not_as_long_as_it_says():
+    assert pack(Pack(Liar(text_of(5000)), ANY)).failed == "length"
 
 
 def test_a_file_is_read_from_where_it_stands():

@@ -10,6 +10,8 @@ from foodco_storage.flows.marks import CODEC
 from foodco_storage.flows.stored_form import (
     LARGEST_FRAME_BYTES,
     MARK_BYTES,
+    SMALLEST_FRAME_BYTES,
+    LaterVersionError,
     StoredForm,
     UnreadableMarkError,
     ends_with_zstd,
@@ -21,7 +23,7 @@ hexes = st.text("0123456789abcdef", min_size=32, max_size=32)
 @st.composite
 def forms(draw):
     frames = draw(st.integers(1, 20_000))
-    size = draw(st.integers(frames, frames * LARGEST_FRAME_BYTES))
+    size = draw(st.integers((frames - 1) * SMALLEST_FRAME_BYTES + 1, frames * LARGEST_FRAME_BYTES))
     return StoredForm(
         size,
         draw(st.integers(frames, size)),
@@ -57,7 +59,7 @@ def test_a_changed_mark_is_refused_or_is_another_possible_one(form, data):
     text[where] = data.draw(st.sampled_from([c for c in "0 9-=afxZ:/\n\u00e9" if c != text[where]]))
     try:
         read = StoredForm.of(answer("".join(text)), {})
-    except UnreadableMarkError:
+    except (LaterVersionError, UnreadableMarkError):
         return
     assert read is not None
     assert read != form or form.content_encoding is not None
@@ -66,13 +68,22 @@ def test_a_changed_mark_is_refused_or_is_another_possible_one(form, data):
 
 @given(st.text(max_size=200))
 def test_any_text_for_a_mark(text):
-    with pytest.raises(UnreadableMarkError):
+    with pytest.raises((LaterVersionError, UnreadableMarkError)):
         StoredForm.of(answer(text), {})
+
+
+@pytest.mark.parametrize(
+    ("size", "stored", "frames"),
+    [(10, 11, 1), (10, 0, 1), (10, 5, 0), (10, 5, 2), (LARGEST_FRAME_BYTES + 1, 5, 1), (10**13, 10**12, 2**20 + 1)],
+)
+def test_numbers_that_no_object_has(size, stored, frames):
+    with pytest.raises(UnreadableMarkError):
+        StoredForm.of(answer(StoredForm(size, stored, 0, "0" * 32, frames).text), {})
 
 
 def test_a_later_version_is_told_apart():
     form = StoredForm(10, 5, 0, "0" * 32)
-    with pytest.raises(UnreadableMarkError, match="another version"):
+    with pytest.raises(LaterVersionError):
         StoredForm.of(answer("2" + form.text[1:]), {})
     with pytest.raises(UnreadableMarkError, match="it has been changed"):
         StoredForm.of(answer(form.text + " more"), {})

@@ -171,7 +171,7 @@ ROUTES = [
         {"cache": {"disk_max_bytes": "100MB", "block_bytes": "64MiB", "max_object_bytes": "1GiB"}},
         "cache.disk_max_bytes: has no room for two blocks; raise it, or lower block_bytes",
     ),
-    ({"compression": {"level": 5}}, "compression: compresses nothing: name a codec, 'zstd'"),
+    ({"compression": {"level": 5}}, "compression.codec: is missing; without it the table means nothing"),
     ({"compression": {"codec": "gzip"}}, "compression.codec: 'gzip' is none of 'zstd', 'none'"),
     ({"compression": {"codec": "zstd", "level": 23}}, "compression.level: expected `int` <= 22"),
     ({"compression": {"codec": "zstd", "min_gain": 1}}, "compression.min_gain: expected `float` < 1.0"),
@@ -188,7 +188,31 @@ ROUTES = [
     ),
     (
         {"compression": {"codec": "zstd", "exclude_types": ["image/*", "jpeg"]}},
-        "compression.exclude_types[1]: 'jpeg' is no content type, such as 'text/*'",
+        "compression.exclude_types[1]: 'jpeg' is no content type, such as 'text/*', without parameters",
+    ),
+    (
+        {"compression": {"codec": "zstd", "include_types": ["text/plain; charset=utf-8"]}},
+        (
+            "compression.include_types[0]: 'text/plain; charset=utf-8' is no content type, such as 'text/*', without "
+            "parameters"
+        ),
+    ),
+    (
+        {"compression": {"codec": "zstd", "presigned": "encoded", "frame_bytes": "9MiB"}},
+        (
+            "compression.frame_bytes: must be at most '8MiB' with presigned = 'encoded': readers of zstd encodings need not "
+            "take more"
+        ),
+    ),
+    *(
+        (
+            {"compression": {"codec": "zstd", "dictionary": "0" * 32, **odd}},
+            (
+                "compression.dictionary: is for objects up to 64KiB: min_bytes must not be above that, and frame_bytes must "
+                "be"
+            ),
+        )
+        for odd in ({"min_bytes": "65KiB"}, {"frame_bytes": "64KiB"})
     ),
     *(
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import io
 import json
@@ -82,6 +83,8 @@ def test_a_content_encoding_of_the_users_own_comes_back(encoding: str) -> None:
         {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k"},
         {"ChecksumAlgorithm": "CRC64NVME"},
         {"ChecksumCRC32C": "AAAAAA=="},
+        {"ChecksumAlgorithm": ["SHA256"]},
+        {"ContentLength": str(len(TEXT))},
         {"Metadata": {"a": "x" * 1600}},
         {"Key": "photo.JPG"},
         {"Key": "photo.jpg", "ContentType": "binary/octet-stream"},
@@ -267,9 +270,34 @@ def test_a_head_of_a_range() -> None:
 
 
 def test_parts_of_an_object_of_one() -> None:
+    """Also where the stored form was copied in parts by a program that knows nothing of it."""
     world = CompressedWorld()
     world.call("PutObject", Key="k", Body=TEXT)
-    assert world.read("k", PartNumber=1) == TEXT
+    lies = world.p.stored("k")
+    half = len(lies.data) // 2
+    described = {**lies.described, "Metadata": dict(lies.described["Metadata"])}
+    world.upload(world.p, "copied", lies.data[:half], lies.data[half:], **described)
+    for key in ("k", "copied"):
+        world.forget()
+        assert world.read(key, PartNumber=1) == TEXT
+        assert len(world.p.asked) <= 2
+        assert world.call("HeadObject", Key=key, PartNumber=1)["ContentLength"] == len(TEXT)
+        assert "PartsCount" not in world.call("HeadObject", Key=key, PartNumber=1)
+    assert world.fails("GetObject", Key="copied", PartNumber=2) == ("InvalidPartNumber", 416)
+    assert world.fails("HeadObject", Key="copied", PartNumber=2) == ("416", 416)
+    assert world.read("copied", Range="bytes=5-9") == TEXT[5:10]
+
+
+def test_a_date_is_judged_for_ranges_of_what_is_known() -> None:
+    world = CompressedWorld()
+    world.call("PutObject", Key="k", Body=TEXT)
+    old = dt.datetime(2001, 1, 1, tzinfo=dt.UTC)
+    for _ in range(2):
+        assert world.fails("GetObject", Key="k", Range="bytes=0-9", IfUnmodifiedSince=old) == (
+            "PreconditionFailed",
+            412,
+        )
+        assert world.read("k", Range="bytes=0-9") == TEXT[:10]
 
 
 def test_objects_that_merely_look_like_ours_are_not_touched() -> None:
@@ -392,23 +420,65 @@ class TestCopies:
             assert refused == ("PreconditionFailed", 412)
         assert world.fails("CopyObject", Key="copy", CopySource="b/none")[0] == "NoSuchKey"
 
-    def test_a_source_that_is_compressed_meanwhile(self) -> None:
+    @pytest.mark.parametrize(
+        ("operation", "more"),
+        [
+            ("CopyObject", {"Bucket": "elsewhere"}),
+            ("CopyObject", {"MetadataDirective": "REPLACE", "Metadata": {"c": "d"}}),
+            ("UploadPartCopy", {"PartNumber": 1}),
+        ],
+    )
+    def test_a_source_that_is_compressed_meanwhile(self, operation: str, more: dict[str, Any]) -> None:
         """A look says that it lies as it is; then it is written anew."""
         world = self.world()
-        seen = []
+        if operation == "UploadPartCopy":
+            more = {**more, "UploadId": world.call("CreateMultipartUpload", Key="out")["UploadId"]}
 
-        def before(request: Request) -> None:
-            if request.operation == "HeadObject":
-                seen.append(request.params["Key"])
-                if len(seen) == 2:
-                    world.p.before = lambda _: None
-                    world.call("PutObject", Key="plain", Body=TEXT + b"newer")
+        def after(request: Request, answer: Any) -> None:
+            del answer
+            if request.operation == "HeadObject" and request.params["Key"] == "plain":
+                world.p.after = lambda *_: None
+                world.call("PutObject", Key="plain", Body=TEXT + b"newer")
 
-        world.p.before = before
-        flow = world.layers_of_elsewhere()
-        params = {"Bucket": "elsewhere", "Key": "out", "CopySource": "b/plain"}
-        world.simulation.run(world.simulation.start("copy", flow(Request("CopyObject", params))))
-        assert world.p.buckets["elsewhere"]["out"].data == TEXT + b"newer"
+        world.p.after = after
+        if more.get("Bucket") == "elsewhere":
+            flow = world.layers_of_elsewhere()
+            params = {"Bucket": "elsewhere", "Key": "out", "CopySource": "b/plain"}
+            world.simulation.run(world.simulation.start("copy", flow(Request("CopyObject", params))))
+            assert world.p.buckets["elsewhere"]["out"].data == TEXT + b"newer"
+            return
+        done = world.call(operation, Key="out", CopySource="b/plain", **more)
+        if operation == "UploadPartCopy":
+            parts = [{"PartNumber": 1, "ETag": done["CopyPartResult"]["ETag"]}]
+            world.call(
+                "CompleteMultipartUpload", Key="out", UploadId=more["UploadId"], MultipartUpload={"Parts": parts}
+            )
+        assert world.read("out") == TEXT + b"newer"
+
+    def test_metadata_that_leave_no_room_for_the_mark(self) -> None:
+        world = self.world()
+        large = {"a": "x" * 1900}
+        world.call("CopyObject", Key="out", CopySource="b/k", MetadataDirective="REPLACE", Metadata=large)
+        assert world.p.stored("out").data == TEXT
+        assert world.call("GetObject", Key="out")["Metadata"] == large
+        with pytest.raises(OperationRefusedError, match="is reserved"):
+            world.call(
+                "CopyObject", Key="out", CopySource="b/k", MetadataDirective="REPLACE", Metadata={"foodco-codec": "x"}
+            )
+
+    def test_checksums_of_a_copy_are_those_of_the_object(self) -> None:
+        world = self.world()
+
+        def after(request: Request, answer: Any) -> None:
+            if request.operation == "CopyObject":
+                answer["CopyObjectResult"]["ChecksumSHA256"] = "of what lies there"
+
+        world.p.after = after
+        result = world.call("CopyObject", Key="out", CopySource="b/k", ChecksumAlgorithm="SHA256")["CopyObjectResult"]
+        assert "ChecksumSHA256" not in result
+        form = world.form("k")
+        assert form is not None
+        assert result["ChecksumCRC32"] == base64.b64encode(form.crc32.to_bytes(4, "big")).decode()
 
 
 @pytest.mark.parametrize("phase", ["source", "backfill"])
@@ -463,14 +533,44 @@ def test_what_is_promoted_is_compressed(phase: str) -> None:
     assert world.read("k", Range="bytes=5-9") == TEXT[5:10]
 
 
-def test_a_route_without_the_table_says_so_in_place_of_answering_zstd() -> None:
-    world = CompressedWorld("target")
-    world.call("PutObject", Key="k", Body=TEXT)
+@pytest.mark.parametrize("phase", ["cutover", "drain", "target"])
+def test_a_process_without_the_table_carries_nothing_compressed_to_anybody(phase: str) -> None:
+    """Its configuration is older than others', in a rolling deploy: it reads what they write, and so does the source."""
+    world = CompressedWorld(phase)
+    world.call("PutObject", Key="k", Body=TEXT, ContentEncoding="utf-8")
     world.configured = msgspec.structs.replace(world.configured, compression=Compression())
-    world.move_to("target")
-    for operation in ("GetObject", "HeadObject"):
-        with pytest.raises(OperationRefusedError, match="its route has no table `compression`"):
-            world.call(operation, Key="k")
+    world.move_to(phase)
+    got = world.call("GetObject", Key="k")
+    assert (got["Body"].read(), got["ContentEncoding"]) == (TEXT, "utf-8")
+    assert world.call("HeadObject", Key="k")["ContentLength"] == len(TEXT)
+    assert world.read("k", Range="bytes=70000-70009") == TEXT[70000:70010]
+    world.call("PutObjectTagging", Key="k", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    world.call("CopyObject", Key="copy", CopySource="b/k")
+    world.call("CopyObject", Key="new", CopySource="b/k", MetadataDirective="REPLACE", Metadata={})
+    world.call("PutObject", Key="plain", Body=TEXT)
+    assert world.p.stored("plain").data == TEXT
+    for key in ("k", "copy", "new"):
+        assert world.read(key) == TEXT
+    assert all(body == TEXT for body in world.s.holds().values())
+    assert len(world.s.holds()) == (4 if phase == "cutover" else 0)
+    world.forget()
+    world.put(world.p, "large", TEXT)
+    assert world.read("large", Range="bytes=5-9") == TEXT[5:10]
+    assert world.p.asked == ["GetObject"], "a range of what lies as it is costs nothing more"
+
+
+@pytest.mark.parametrize("phase", ["source", "backfill", "cutover", "drain"])
+def test_a_source_that_holds_compressed_objects(phase: str) -> None:
+    """It was the primary of another migration."""
+    before = CompressedWorld("target")
+    before.call("PutObject", Key="k", Body=TEXT, Metadata={"a": "b"})
+    world = CompressedWorld(phase)
+    world.s.buckets["b"]["k"] = before.p.stored("k")
+    assert world.read("k") == TEXT
+    assert world.read("k", Range="bytes=70000-70009") == TEXT[70000:70010]
+    assert world.call("HeadObject", Key="k")["ContentLength"] == len(TEXT)
+    if phase in {"cutover", "drain"}:
+        assert metadata_of(world.p.stored("k")) == {"a": "b"}
 
 
 def test_a_route_that_compresses_no_more() -> None:
@@ -505,6 +605,18 @@ class TestListings:
         assert world.call("ListObjectsV2")["Contents"][0]["Size"] == 2000
         urls = world.call("ListObjectsV2", EncodingType="url")["Contents"]
         assert urls[0]["Size"] == 2000
+
+    def test_an_object_that_can_not_be_looked_at_is_listed_all_the_same(self) -> None:
+        world = CompressedWorld()
+        world.recompressed(exact_sizes=True)
+        world.call("PutObject", Key="k", Body=TEXT)
+        world.put(world.p, "later", b"x" * 3000, ContentEncoding="zstd", Metadata={CODEC: "2 zstd later"})
+        world.put(world.p, "damaged", b"x" * 3000, ContentEncoding="zstd", Metadata={CODEC: "1 zstd damaged"})
+        sizes = {item["Key"]: item["Size"] for item in world.call("ListObjectsV2")["Contents"]}
+        assert sizes == {"k": len(TEXT), "later": 3000, "damaged": 3000}
+        world.p.fail("HeadObject", error=world.p.refusal)
+        world.move_to("target")
+        assert len(world.call("ListObjectsV2")["Contents"]) == 3
 
     def test_a_store_that_fails_is_told(self) -> None:
         world = CompressedWorld()
@@ -558,5 +670,8 @@ def test_a_mark_of_another_version_is_told() -> None:
     assert form is not None
     with_mark(world.p.stored("k"), "2" + form.text[1:])
     for operation, params in (("GetObject", {}), ("HeadObject", {}), ("GetObject", {"Range": "bytes=0-5"})):
-        with pytest.raises(CorruptObjectError, match="another version of the library wrote it"):
+        with pytest.raises(OperationRefusedError, match="another version of foodco_storage has written; upgrade"):
             world.call(operation, Key="k", **params)
+    with_mark(world.p.stored("k"), form.text + "x")
+    with pytest.raises(CorruptObjectError, match="it has been changed"):
+        world.call("GetObject", Key="k")
