@@ -13,14 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 import foodco_storage
+from foodco_storage.config import load
 from foodco_storage.errors import MissingDictionaryError, OperationRefusedError
 from foodco_storage.layers.dictionaries import id_of
+from foodco_storage.verify import verify
 
 TEXT = "".join(json.dumps({"id": n, "dish": "pizza", "kcal": n * 7 % 900}) + "\n" for n in range(20_000)).encode()
 COMPRESSION = {"codec": "zstd"}
@@ -115,6 +116,59 @@ def test_presigned_urls_where_readers_decode(two: Any) -> None:
     with urllib.request.urlopen(s3.generate_presigned_url("get_object", {"Bucket": two.bucket, "Key": "k"})) as answer:
         assert answer.headers["Content-Encoding"] == "zstd"
         assert answer.read().startswith(ZSTD)
+
+
+def test_no_url_is_signed_while_nobody_knows_what_it_leads_to(two: Any, s3: Any) -> None:
+    two.put("new", "plain")
+
+    def fail(**_: Any) -> Any:
+        raise EndpointConnectionError(endpoint_url="http://down")
+
+    s3.meta.events.register("before-send.s3.HeadObject", fail)
+    with pytest.raises(EndpointConnectionError):
+        s3.generate_presigned_url("get_object", {"Bucket": two.bucket, "Key": "plain"})
+
+
+def test_a_cache_that_a_process_without_the_table_has_filled(two: Any, tmp_path: Path) -> None:
+    """Who comes with the table must not be given zstd from it."""
+
+    def client(**route: Any) -> Any:
+        storage = two.storage(cache={"disk_max_bytes": "64MiB"}, **route)
+        storage["cache"] = {"directory": str(tmp_path / "cache")}
+        return foodco_storage.client("s3", storage=storage)
+
+    with_table, without = client(compression=COMPRESSION), client()
+    with_table.put_object(Bucket=two.bucket, Key="k", Body=TEXT)
+    assert read(without, two, "k").startswith(ZSTD), "as it lies: no migration, no table"
+    assert read(with_table, two, "k") == TEXT
+    assert read(with_table, two, "k", Range="bytes=5-9") == TEXT[5:10]
+    for s3 in (with_table, without):
+        s3.close()
+
+
+def test_verify_reads_what_lies_compressed_when_it_looks_deeply(two: Any, tmp_path: Path) -> None:
+    storage = two.storage(phase="cutover", compression=COMPRESSION)
+    storage["journal"] = {"directory": str(tmp_path / "journal")}
+    s3: Any = foodco_storage.client("s3", storage=storage)
+    for key in ("damaged", "right"):
+        s3.put_object(Bucket=two.bucket, Key=key, Body=TEXT)
+    s3.close()
+    for backend in storage["backends"].values():
+        backend["allow_plaintext_secrets"] = True
+    configuration = load(storage)
+    assert configuration is not None
+    assert not list(verify(configuration, "ours"))
+    assert not list(verify(configuration, "ours", deep=True))
+    head = two.direct["new"].head_object(Bucket=two.bucket, Key="damaged")
+    body = bytearray(lies(two, "damaged"))
+    body[1000] ^= 1
+    two.direct["new"].put_object(
+        Bucket=two.bucket, Key="damaged", Body=bytes(body), ContentEncoding="zstd", Metadata=head["Metadata"]
+    )
+    assert not list(verify(configuration, "ours")), "a HEAD can't tell"
+    (difference,) = verify(configuration, "ours", deep=True)
+    assert (difference.key, difference.kind) == ("damaged", "unreadable")
+    assert "is stored compressed, and damaged" in difference.detail
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -251,6 +305,43 @@ class TestDictionaries:
         s3.put_object(Bucket=two.bucket, Key="k", Body=self.documents()[0])
         assert wrong not in str(two.direct["new"].head_object(Bucket=two.bucket, Key="k")["Metadata"])
 
+    def test_it_is_used_only_where_it_lies(self, two: Any, bucket_name: str) -> None:
+        """Whoever has it in memory must not write what nobody else could read."""
+        other = f"{bucket_name}-other"
+        two.direct["new"].create_bucket(Bucket=other)
+        data = b"".join(self.documents()[:40])
+        two.put("new", f".foodco-storage/dictionaries/{id_of(data)}", data)
+        compression = {**COMPRESSION, "dictionary": id_of(data)}
+        storage = two.storage(fallbacks=(), compression=compression, bucket=[two.bucket, other])
+        s3: Any = foodco_storage.client("s3", storage=storage)
+        document = self.documents()[50]
+        for bucket in (two.bucket, other):
+            s3.put_object(Bucket=bucket, Key="k", Body=document)
+        marks = [
+            two.direct["new"].head_object(Bucket=bucket, Key="k")["Metadata"]["foodco-codec"]
+            for bucket in (two.bucket, other)
+        ]
+        assert [id_of(data) in mark for mark in marks] == [True, False]
+        s3.close()
+
+    def test_one_that_is_missing_is_not_looked_for_each_time(self, two: Any) -> None:
+        s3 = two.client(compression={**COMPRESSION, "dictionary": id_of(os.urandom(8))})
+        asked: list[str] = []
+        s3.meta.events.register("before-call.s3.GetObject", lambda **_: asked.append("get"))
+        for _ in range(5):
+            s3.put_object(Bucket=two.bucket, Key="k", Body=self.documents()[0])
+        assert len(asked) == 1
+        fresh = two.client(compression={**COMPRESSION, "dictionary": id_of(os.urandom(8))})
+        fresh.meta.events.register("before-call.s3.GetObject", lambda **_: asked.append("get"))
+        fresh.put_object(Bucket=two.bucket, Key="k", Body=TEXT)
+        assert len(asked) == 1, "a large body has no use for it"
+
+    def test_a_url_is_not_signed_for_what_needs_one(self, two: Any) -> None:
+        s3, _ = self.with_dictionary(two, presigned="encoded")
+        s3.put_object(Bucket=two.bucket, Key="k", Body=self.documents()[50])
+        with pytest.raises(OperationRefusedError, match="compressed with a dictionary"):
+            s3.generate_presigned_url("get_object", {"Bucket": two.bucket, "Key": "k"})
+
     def test_a_copy_to_another_bucket_does_not_leave_its_dictionary_behind(self, two: Any, bucket_name: str) -> None:
         other = f"{bucket_name}-other"
         two.direct["new"].create_bucket(Bucket=other)
@@ -285,20 +376,14 @@ def test_in_a_forked_child(two: Any, s3: Any) -> None:
 
 
 def test_checksums_that_a_store_keeps_are_those_of_the_object(two: Any) -> None:
-    """moto keeps and answers them, as AWS does."""
+    """moto keeps and answers them where they were asked for, as AWS does."""
     s3 = two.client(compression=COMPRESSION)
-    for said, name in ((None, "ChecksumCRC32"), ("SHA256", "ChecksumSHA256")):
-        params = {} if said is None else {"ChecksumAlgorithm": said}
-        expected = boto3.client("s3", **two.servers["new"].client_arguments()).put_object(
-            Bucket=two.bucket, Key="plain", Body=TEXT, **params
-        )
-        answer = s3.put_object(Bucket=two.bucket, Key="k", Body=TEXT, **params)
-        if name in answer:
-            assert answer[name] == expected[name]
-        got = s3.get_object(Bucket=two.bucket, Key="k", ChecksumMode="ENABLED")
-        assert got["Body"].read() == TEXT
-        if name in got:
-            assert got[name] == expected[name]
+    expected = two.direct["new"].put_object(Bucket=two.bucket, Key="plain", Body=TEXT, ChecksumAlgorithm="SHA256")
+    answer = s3.put_object(Bucket=two.bucket, Key="k", Body=TEXT, ChecksumAlgorithm="SHA256")
+    assert answer["ChecksumSHA256"] == expected["ChecksumSHA256"]
+    got = s3.get_object(Bucket=two.bucket, Key="k", ChecksumMode="ENABLED")
+    assert got["Body"].read() == TEXT
+    assert got["ChecksumSHA256"] == expected["ChecksumSHA256"]
 
 
 def test_a_copy_between_routes_that_call_their_buckets_otherwise(two: Any, bucket_name: str) -> None:

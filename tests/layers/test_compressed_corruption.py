@@ -140,6 +140,86 @@ def test_frames_that_changed_places() -> None:
         read(world)
 
 
+def test_frames_of_one_size_that_changed_places() -> None:
+    """Noise is stored as it is, so that nothing but the checksums in the table tells two frames of it apart."""
+    noise = hashlib.shake_256(b"noise").digest(2 * FRAME_BYTES)
+    body = bytes(4 * FRAME_BYTES) + noise
+    world = world_with(body)
+    form, frames = table_of(world)
+    assert frames[-1].stored_size == frames[-2].stored_size
+    lies = world.p.stored("k").data
+    start = sum(frame.stored_size for frame in frames[:-2])
+    middle, end = start + frames[-2].stored_size, start + 2 * frames[-2].stored_size
+    world.p.stored("k").data = lies[:start] + lies[middle:end] + lies[start:middle] + lies[end:]
+    with pytest.raises(CorruptObjectError, match="is not the one that the seek table names"):
+        read(world, (len(body) - 10, len(body) - 1))
+    with pytest.raises(CorruptObjectError, match="checksum that was recorded"):
+        read(world)
+    assert form.frames == 6
+
+
+def test_small_objects_that_changed_places() -> None:
+    """Of one size, stored in one size."""
+    bodies = [b'{"dish": "pizza", "kcal": %d}' % kcal * 20 for kcal in (801, 802)]
+    world = CompressedWorld()
+    for key, body in zip("ab", bodies, strict=True):
+        world.call("PutObject", Key=key, Body=body)
+    a, b = world.p.stored("a"), world.p.stored("b")
+    assert len(a.data) == len(b.data)
+    a.data, b.data = b.data, a.data
+    for key in "ab":
+        for params in ({}, {"Range": "bytes=0-5"}):
+            with pytest.raises(CorruptObjectError, match="checksum that was recorded"):
+                world.read(key, **params)
+
+
+def test_a_whole_that_has_more_or_less_than_its_mark_says() -> None:
+    """Frames that are right by themselves, under a mark of another size; the sizes in the store fit."""
+    for size in (-1, 1):
+        world = world_with()
+        form, _ = table_of(world)
+        crc32 = zlib.crc32(BODY[:size] if size < 0 else BODY)
+        told = StoredForm(form.size + size, form.stored_size, crc32, form.md5, form.frames, form.table_crc32)
+        with_mark(world.p.stored("k"), told.text)
+        world.move_to("target")
+        with pytest.raises(CorruptObjectError, match=r"its content (ends|goes on) after"):
+            read(world)
+
+
+def test_bytes_behind_the_only_frame() -> None:
+    body = b"pizza" * 500
+    world = world_with(body)
+    stored = world.p.stored("k")
+    stored.data += b"more"
+    form = world.form("k")
+    assert form is not None
+    with_mark(stored, StoredForm(form.size, len(stored.data), form.crc32, form.md5).text)
+    with pytest.raises(CorruptObjectError, match="unused data"):
+        read(world)
+
+
+def test_a_store_that_answers_another_part_or_another_object() -> None:
+    world = world_with()
+    assert read(world, (0, 9)) == BODY[:10]
+
+    def shifted(request: Any, answer: Any) -> None:
+        if request.params.get("Range", "").startswith("bytes=0-"):
+            answer["ContentRange"] = answer["ContentRange"].replace("bytes 0-", "bytes 1-")
+
+    world.p.after = shifted
+    with pytest.raises(CorruptObjectError, match="another part of it than was asked for"):
+        read(world, (0, 9))
+    world.p.after = lambda *_: None
+    other = CompressedWorld()
+    other.call("PutObject", Key="k", Body=BODY[::-1])
+    # It ignores If-Match, as some do.
+    world.p.buckets["b"]["k"] = other.p.stored("k")
+    world.p._head_of = lambda stored, params: type(world.p)._head_of(  # type: ignore[method-assign]
+        world.p, stored, {name: value for name, value in params.items() if name != "IfMatch"}
+    )
+    assert read(world, (0, 9)) == BODY[::-1][:10]
+
+
 def test_another_objects_bytes() -> None:
     world = world_with()
     other = CompressedWorld()
