@@ -23,13 +23,13 @@ from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Request, Response
 from foodco_storage.layers import (
     conditional_writes,
-    copies,
     deletes,
     fallback_reads,
     merged_lists,
     mirror,
     promote,
     reconcile,
+    server_copy,
     sight,
     uploads,
     writes,
@@ -230,11 +230,11 @@ def thirteen_asks_only_the_primary_for_conditions(patch: pytest.MonkeyPatch) -> 
 def thirteen_copies_a_tombstone(patch: pytest.MonkeyPatch) -> Outcome:
     """Rules 2 and 13: the store itself would copy a tombstone as any object."""
 
-    def not_pinned(self: Any, request: Request, *_: Any, **__: Any) -> Any:
+    def not_pinned(self: Any) -> Any:
         yield from ()
-        return request
+        return self._request
 
-    patch.setattr(copies.Copies, "_pinned", not_pinned)
+    patch.setattr(server_copy.ServerCopy, "_pinned", not_pinned)
     client = [CUTOVER.delete(key="other"), CUTOVER.copy("other", b"v7")]
     return found(CUTOVER, client, source={"k": b"v0", "other": b"v7"}, crash=0)
 
