@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Generator
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from foodco_storage.errors import CorruptObjectError
+from foodco_storage.flows.effects import Discard
 from foodco_storage.flows.marks import CODEC
-from foodco_storage.flows.outcomes import Rejected
+from foodco_storage.flows.outcomes import BackendError, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Parameters, Request, Response
 from foodco_storage.flows.s3_errors import refused
@@ -37,6 +39,16 @@ def form_of(place: Place, request: Request, answer: Response) -> StoredForm | No
         ) from error
     except UnreadableMarkError as error:
         raise corrupt(place, request, f"of its metadata {CODEC}: {error}") from error
+
+
+def form_or_drop(place: Place, request: Request, answer: Response) -> Generator[Any, Any, StoredForm | None]:
+    """The same; where it can't be read the body is given back."""
+    try:
+        return form_of(place, request, answer)
+    except BackendError:
+        if "Body" in answer:
+            yield Discard(answer["Body"])
+        raise
 
 
 def check_size(place: Place, request: Request, form: StoredForm, stored_size: int) -> None:

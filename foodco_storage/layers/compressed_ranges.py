@@ -21,7 +21,7 @@ from foodco_storage.flows.request import Flow, Parameters, Request, Response
 from foodco_storage.flows.s3_errors import rejected
 from foodco_storage.flows.seek_table import BadTableError, Cut, SeekTable, table_bytes
 from foodco_storage.flows.stored_form import StoredForm
-from foodco_storage.layers.compressed_answers import check_size, corrupt, describe, form_of
+from foodco_storage.layers.compressed_answers import check_size, corrupt, describe, form_or_drop
 from foodco_storage.layers.compressible import has_excluded_ending
 from foodco_storage.layers.recent import Recent
 from foodco_storage.layers.sight import whole_size
@@ -123,7 +123,7 @@ class CompressedRanges:
                 raise
             # What lies compressed has fewer bytes than what it is.
             return None
-        form = form_of(self._place, request, answer)
+        form = yield from form_or_drop(self._place, request, answer)
         if form is None:
             self._known.put(which, None)
             return answer
@@ -166,7 +166,8 @@ class CompressedRanges:
             raise _ChangedError from error
         whole = whole_size(answer)
         expected = (cut.start, cut.end - cut.start) if cut is not None else (None, form.stored_size)
-        if answer.get("ETag") != known.etag or form_of(self._place, ask, answer) != form:
+        found = yield from form_or_drop(self._place, ask, answer)
+        if answer.get("ETag") != known.etag or found != form:
             yield Discard(answer["Body"])
             raise _ChangedError
         if whole != form.stored_size or (first_byte(answer), answer["ContentLength"]) != expected:
@@ -207,7 +208,7 @@ class CompressedRanges:
                 raise
             # It is empty: the store says what there is to say.
             return (yield from sent(self._place, request))
-        form = form_of(self._place, request, answer)
+        form = yield from form_or_drop(self._place, request, answer)
         first = first_byte(answer) if "ContentRange" in answer else 0
         if form is None:
             self._known.put(which, None)

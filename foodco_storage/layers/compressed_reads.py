@@ -11,7 +11,7 @@ from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Flow, Request, Response
 from foodco_storage.flows.s3_errors import refused, rejected
 from foodco_storage.flows.stored_form import StoredForm
-from foodco_storage.layers.compressed_answers import check_size, checksum_of, describe, form_of
+from foodco_storage.layers.compressed_answers import check_size, checksum_of, describe, form_of, form_or_drop
 from foodco_storage.layers.compressed_ranges import CompressedRanges
 from foodco_storage.layers.dictionaries import Dictionaries
 from foodco_storage.layers.sight import head_of, whole_size
@@ -43,7 +43,7 @@ class CompressedReads:
             if span is not None:
                 return (yield from self._ranges.get(request, span))
         answer: Response = yield Call(self._place, request, once=call.once)
-        form = yield from self._form(request, answer)
+        form = yield from form_or_drop(self._place, request, answer)
         if form is None:
             return answer
         if answer["ContentLength"] != whole_size(answer):
@@ -53,7 +53,7 @@ class CompressedReads:
             _check_part(request)
             request = request.without_params("Range", "PartNumber")
             answer = yield Call(self._place, request, once=call.once)
-            form = yield from self._form(request, answer)
+            form = yield from form_or_drop(self._place, request, answer)
             if form is None:
                 return answer
         _check_part(request)
@@ -64,7 +64,7 @@ class CompressedReads:
         request = call.request
         asked = Span.of(request.params["Range"]) if "Range" in request.params else None
         answer: Response = yield Call(self._place, request.without_params("Range") if asked else request)
-        form = yield from self._form(request, answer)
+        form = yield from form_or_drop(self._place, request, answer)
         if form is None:
             return (yield from sent(self._place, request)) if asked else answer
         _check_part(request)
@@ -112,14 +112,6 @@ class CompressedReads:
         head = head_of(request)
         answer: Response = yield Call(self._place, head)
         return {_FORM: form_of(self._place, head, answer)}
-
-    def _form(self, request: Request, answer: Response) -> Generator[Any, Any, StoredForm | None]:
-        try:
-            return form_of(self._place, request, answer)
-        except Exception:
-            if "Body" in answer:
-                yield Discard(answer["Body"])
-            raise
 
     def _whole(self, request: Request, answer: Response, form: StoredForm, *, wants_part: bool) -> Flow:
         is_part = "ContentRange" in answer or wants_part
