@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,9 @@ from foodco_storage.layers.copies import Copies
 
 FRAME_BYTES = 16 * 1024
 """The smallest that the configuration takes."""
+
+
+TEXT = b"".join(json.dumps({"id": n, "kcal": n * 7 % 900}).encode() + b"\n" for n in range(5000))
 
 
 def options(**changes: Any) -> Compression:
