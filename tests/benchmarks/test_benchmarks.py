@@ -83,10 +83,10 @@ def test_compression():
         pytest.skip(missing)
     tables = rows(run("compression", "--quick", "--server", "seaweedfs"))
     titles = list(tables)
-    assert [title.split(",")[0] for title in titles][0] == "2 API descriptions"
+    assert titles[0].startswith("2 API descriptions, ")
     assert {"boto3, as it is", "library, zstd", "boto3, gzip by hand"} <= set(tables[titles[0]])
     assert {"library, zstd", "library, zstd, first read of an object"} <= set(tables[titles[1]])
-    assert set(tables[titles[2]]) == {"files", "operations", "shapes"}
+    assert {"files", "operations", "shapes"} <= set(tables[titles[2]])
     assert "library, zstd: told by a sample" in tables[titles[3]]
 
 
