@@ -59,7 +59,16 @@ class Load:
         stack: closes what is opened.
     """
 
-    def __init__(self, ceph: CephCluster, seaweedfs: SeaweedFS, bucket: str, directory: Path, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        ceph: CephCluster,
+        seaweedfs: SeaweedFS,
+        bucket: str,
+        directory: Path,
+        stack: ExitStack,
+        *,
+        compresses: bool = False,
+    ) -> None:
         self.ceph = ceph
         self.bucket = bucket
         self.directory = directory
@@ -75,12 +84,15 @@ class Load:
         self.keys = [key for keys in self.writers.values() for key in keys]
         # Every other key lies in the source already, and nowhere else.
         self.before = {key: Version(key, "before", 0, 1000 + 10 * n) for n, key in enumerate(self.keys) if n % 2}
-        self.storage = {
+        self.storage: dict[str, Any] = {
             "backends": {"ceph": self.primary.backend("ceph"), "old": self.source.backend("s3")},
             "routes": {"chaos": {"bucket": bucket, "primary": "ceph", "fallbacks": ["old"], "phase": "cutover"}},
             "journal": {"directory": str(directory / "journal")},
             "default": {"backend": "ceph"},
         }
+        if compresses:
+            compression = {"codec": "zstd", "min_bytes": 1, "min_gain": 0.0, "frame_bytes": "16KiB"}
+            self.storage["routes"]["chaos"]["compression"] = compression
         self._controller = Log(directory / "controller.log")
         stack.callback(self._controller.close)
         self._processes: dict[str, ServerProcess] = {}

@@ -41,11 +41,18 @@ class Report:
 
 
 def run(
-    ceph: CephCluster, seaweedfs: SeaweedFS, *, seconds: float, seed: int, directory: Path, bucket: str = BUCKET
+    ceph: CephCluster,
+    seaweedfs: SeaweedFS,
+    *,
+    seconds: float,
+    seed: int,
+    directory: Path,
+    bucket: str = BUCKET,
+    compresses: bool = False,
 ) -> Report:
     """One run; all files lie in the directory afterwards."""
     with ExitStack() as stack:
-        load = Load(ceph, seaweedfs, bucket, directory, stack)
+        load = Load(ceph, seaweedfs, bucket, directory, stack, compresses=compresses)
         load.prepare()
         faults = Faults(load, seed)
         start = now()
@@ -96,6 +103,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Chaos on a real Ceph.")
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--compress", action="store_true", help="the primary keeps its objects compressed")
     parser.add_argument("--keep", action="store_true", help="leave the logs where they are")
     given = parser.parse_args()
     for missing in (CephCluster.missing(), SeaweedFS.missing()):
@@ -105,7 +113,14 @@ def main() -> int:
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
     directory = Path(tempfile.mkdtemp(prefix="foodco-chaos-"))
     with CephCluster() as ceph, SeaweedFS() as seaweedfs:
-        report = run(ceph, seaweedfs, seconds=given.seconds, seed=given.seed, directory=directory)
+        report = run(
+            ceph,
+            seaweedfs,
+            seconds=given.seconds,
+            seed=given.seed,
+            directory=directory,
+            compresses=given.compress,
+        )
     sys.stdout.write(f"{report.text()}\n")
     if given.keep or report.violations:
         sys.stdout.write(f"logs: {directory}\n")

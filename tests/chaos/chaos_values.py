@@ -32,9 +32,9 @@ class Version:
     size: int
 
     def body(self) -> bytes:
-        """A line that names the version and the padding's checksum, and the padding."""
+        """A line that names the version and the padding's checksum, and the padding; to half of its size it compresses."""
         seed = f"{self.key}/{self.writer}/{self.number}"
-        padding = random.Random(seed).randbytes(self.size)
+        padding = random.Random(seed).randbytes(self.size // 2 + 1).hex().encode()
         line = f"{self.key} {self.writer} {self.number} {self.size} {hashlib.sha256(padding).hexdigest()}\n"
         return (line.encode() + padding)[: self.size]
 
