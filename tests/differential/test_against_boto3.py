@@ -225,6 +225,7 @@ def test_in_a_phase(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("store", STORES[1:], indirect=True)
 @pytest.mark.parametrize("phase", ["cutover", "drain", "target"])
 def test_with_compression_in_a_phase(
     store: tuple[str, Server], new_bucket: Callable[[], str], tmp_path: Path, phase: str
