@@ -91,7 +91,13 @@ class Load:
             "default": {"backend": "ceph"},
         }
         if compresses:
-            compression = {"codec": "zstd", "min_bytes": 1, "min_gain": 0.0, "frame_bytes": "16KiB"}
+            compression = {
+                "codec": "zstd",
+                "min_bytes": 1,
+                "min_gain": 0.0,
+                "frame_bytes": "16KiB",
+                "exact_sizes": True,
+            }
             self.storage["routes"]["chaos"]["compression"] = compression
         self._controller = Log(directory / "controller.log")
         stack.callback(self._controller.close)

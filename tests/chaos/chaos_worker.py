@@ -134,13 +134,15 @@ class Writer(Worker):
 class Reader(Worker):
     """Reads everything."""
 
-    def __init__(self, *args: Any, keys: Sequence[str]) -> None:
+    def __init__(self, *args: Any, keys: Sequence[str], lists: bool) -> None:
         super().__init__(*args)
         self.keys = keys
+        # ETags in a list tell the version, unless they are of what lies compressed.
+        self.lists = lists
 
     def step(self) -> None:
         key, dice = self.random.choice(self.keys), self.random.random()
-        if dice < 0.06:
+        if dice < 0.06 and self.lists:
             self.carry_out("list", "", self.list_keys)
         elif dice < 0.2:
             self.carry_out("head", key, lambda: self.head(key))
@@ -182,8 +184,12 @@ def main(file: str, name: str, seed: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     client = foodco_storage.client(storage=given["storage"])
     log_file = Path(given["directory"], f"{name}.log")
-    kind, keys = (Writer, given["writers"][name]) if name in given["writers"] else (Reader, given["keys"])
-    kind(name, given["bucket"], client, log_file, int(seed), keys=keys).run()
+    common = (name, given["bucket"], client, log_file, int(seed))
+    if name in given["writers"]:
+        Writer(*common, keys=given["writers"][name]).run()
+    else:
+        lists = "compression" not in given["storage"]["routes"]["chaos"]
+        Reader(*common, keys=given["keys"], lists=lists).run()
 
 
 if __name__ == "__main__":
