@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import zlib
 from collections.abc import Callable, Mapping
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
 
 from foodco_storage.compression.codecs import compressor, decompressor
-from foodco_storage.compression.sources import Given, Held, Stream, given
+from foodco_storage.compression.sources import SPOOL_MEMORY_BYTES, Given, given
 from foodco_storage.flows.compression_effects import DICTIONARY_FOR_BYTES, Dictionary, Pack, Packed, Packing
 from foodco_storage.flows.seek_table import Frame, written
 from foodco_storage.flows.stored_form import MOST_FRAMES, StoredForm
@@ -18,10 +19,9 @@ from foodco_storage.flows.stored_form import MOST_FRAMES, StoredForm
 SAMPLE_BYTES: Final = 64 * 1024
 """So much of a body tells whether it is worth compressing."""
 
-SPOOL_MEMORY_BYTES: Final = 8 * 1024 * 1024
-"""A stored form is held in memory up to here, and in an unnamed temporary file beyond (s3transfer's part size)."""
-
 _FRAME_CHECKSUM: Final = 4
+
+logger = logging.getLogger("foodco_storage")
 
 
 def pack(effect: Pack) -> Packed:
@@ -58,7 +58,7 @@ class _Form:
     def __init__(
         self,
         effect: Pack,
-        body: Held | Stream,
+        body: Given,
         compress: Callable[[Any], bytes],
         dictionary: Dictionary | None,
     ) -> None:
@@ -86,9 +86,15 @@ class _Form:
                 self._out.write(self._compressed(content))
                 following = self._body.read(frame_bytes)
             return self._judged(None, written(self._frames)) or self._as_it_was()
+        except OSError as error:
+            # No room for the spool, or the body can't be read: then botocore says so.
+            self._close()
+            if (again := self._body.again()) is None:
+                raise
+            logger.warning("a body is sent as it is, since there is no room to compress it: %s", error)
+            return again
         except BaseException:
-            if self._out is not None:
-                self._out.close()
+            self._close()
             raise
 
     def _compressed(self, content: Any) -> bytes:
@@ -140,11 +146,15 @@ class _Form:
             return again
         # It can't be read a second time: what was made of it is turned back.
         plain: Any = SpooledTemporaryFile(max_size=SPOOL_MEMORY_BYTES)  # noqa: SIM115 - handed on
-        self._out.seek(0)
-        for frame in self._frames:
-            plain.write(decompressor(self._dictionary).decompress(self._out.read(frame.stored_size)))
-        self._out.close()
-        plain.seek(0)
+        try:
+            self._out.seek(0)
+            for frame in self._frames:
+                plain.write(decompressor(self._dictionary).decompress(self._out.read(frame.stored_size)))
+            plain.seek(0)
+        except BaseException:
+            plain.close()
+            raise
+        self._close()
         return Packed(plain, self._digests.size)
 
 
@@ -202,5 +212,3 @@ class Digests:
 
 _SECURE: Final = frozenset({"SHA1", "SHA256"})
 """S3's names of what hashlib computes, beside the two that are kept of everything."""
-
-COMPUTED: Final = _SECURE | {"CRC32", "MD5"}

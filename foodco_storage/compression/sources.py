@@ -7,7 +7,9 @@ from typing import Any, Final, TypeAlias
 
 from foodco_storage.flows.compression_effects import Packed
 
-_SPOOL_MEMORY_BYTES: Final = 8 * 1024 * 1024
+SPOOL_MEMORY_BYTES: Final = 8 * 1024 * 1024
+"""What is made of a body is held in memory up to here, and in an unnamed temporary file beyond (s3transfer's part size)."""
+
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
@@ -69,7 +71,7 @@ class Stream:
         """As it was given: from where it began, or what was read of it and the rest."""
         if (again := self.again()) is not None:
             return again
-        kept: Any = SpooledTemporaryFile(max_size=_SPOOL_MEMORY_BYTES)  # noqa: SIM115 - handed on
+        kept: Any = SpooledTemporaryFile(max_size=SPOOL_MEMORY_BYTES)  # noqa: SIM115 - handed on
         try:
             kept.write(begun)
             kept.write(self._surplus)

@@ -50,7 +50,7 @@ def train(
         What it saves on the objects that it was not trained on, and where it lies.
 
     Raises:
-        ConfigurationError: there is no such route, it compresses nothing, or the bucket is not the route's.
+        ConfigurationError: there is no such route, or the bucket is not the route's.
         DictionaryRefusedError: there is too little to train on, or it saves nothing.
         StorageError: the primary did not take it.
         botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: a store can't be asked.
@@ -65,7 +65,7 @@ def train(
         result = trained_on(sample, level=options.level, dictionary_bytes=dictionary_bytes)
         if not store:
             return result
-        lies = spread(places, driver, [scope.bucket for scope in found], {result.id: result.data})
+        lies = spread(places, driver, [scope.bucket for scope in found], result.id, result.data)
         failed = [copy for copy in lies if copy.backend == places[0].backend and copy.state != "ok"]
         if failed:
             raise StorageError(f"the dictionary could not be stored: {failed[0].where}: {failed[0].state}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -69,15 +69,14 @@ def copies_of(
 
 
 def spread(
-    places: Sequence[Place], driver: ThreadDriver, buckets: Sequence[str], dictionaries: Mapping[str, bytes]
+    places: Sequence[Place], driver: ThreadDriver, buckets: Sequence[str], dictionary: str, data: bytes
 ) -> list[Copy]:
-    """Put dictionaries everywhere where they are not, the primary last: what it holds may be used."""
+    """Put a dictionary everywhere where it is not, the primary last: what lies there may be used."""
     lies = []
-    for one, data in dictionaries.items():
-        for place in reversed(places):
-            for bucket in buckets:
-                copy, there = _looked_at(place, driver, bucket, one)
-                lies.append(copy if there is not None else _put(place, driver, bucket, one, data))
+    for place in reversed(places):
+        for bucket in buckets:
+            copy, there = _looked_at(place, driver, bucket, dictionary)
+            lies.append(copy if there is not None else _put(place, driver, bucket, dictionary, data))
     return lies[::-1]
 
 

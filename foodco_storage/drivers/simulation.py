@@ -208,7 +208,7 @@ class Simulation:
 
     def _call(self, effect: Call, fault: Fault | None) -> Response:
         place, request = effect.place, effect.request
-        if place.translation is not None and request.operation in place.translation.operations:
+        if place.translation is not None and place.translates(request.operation):
             return self._translated(place.translation.call(effect), fault)
         if place.backend in self.down or fault is Fault.BEFORE:
             raise self._unreachable(place.backend)

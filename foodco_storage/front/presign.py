@@ -114,8 +114,7 @@ def _writes(operation: str, method: str | None) -> bool:
 
 def _looks_first(route: Route) -> bool:
     """Whether objects of the route may lie compressed: whoever follows a URL would get that."""
-    compressing = route.compressing
-    return compressing is not None and (compressing.packing is not None or compressing.table)
+    return route.compressing is not None and route.compressing.table
 
 
 def _check_compressed(route: Route, storage: dict[str, Any], operation: str) -> None:

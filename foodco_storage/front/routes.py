@@ -103,12 +103,12 @@ def compressing_of(route: ConfiguredRoute, phase: str | None) -> Compressing | N
     packing = Packing(options.level, int(options.min_bytes), options.min_gain, int(options.frame_bytes))
     return Compressing(
         packing if writes else None,
-        tuple(options.include_types) if options.include_types is not None else INCLUDED_TYPES,
-        tuple(options.exclude_types) if options.exclude_types is not None else EXCLUDED_TYPES,
-        options.dictionary or "",
-        options.exact_sizes,
-        options.presigned == "encoded",
-        options.codec is not None,
+        include_types=tuple(options.include_types) if options.include_types is not None else INCLUDED_TYPES,
+        exclude_types=tuple(options.exclude_types) if options.exclude_types is not None else EXCLUDED_TYPES,
+        dictionary=options.dictionary or "",
+        exact_sizes=options.exact_sizes,
+        presigned=options.presigned == "encoded",
+        table=options.codec is not None,
     )
 
 

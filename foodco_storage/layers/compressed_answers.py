@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from foodco_storage.errors import CorruptObjectError
 from foodco_storage.flows.effects import Discard
-from foodco_storage.flows.marks import CODEC
+from foodco_storage.flows.marks import CODEC, mark
 from foodco_storage.flows.outcomes import BackendError, Rejected
 from foodco_storage.flows.place import Place
 from foodco_storage.flows.request import Parameters, Request, Response
@@ -27,10 +27,10 @@ def form_of(place: Place, request: Request, answer: Response) -> StoredForm | No
     Raises:
         Rejected: it lies compressed, and can't be read.
     """
-    if not answer.get("Metadata"):
+    if mark(answer, CODEC) is None:
         return None
     try:
-        return StoredForm.of(answer, request.params)
+        form = StoredForm.of(answer, request.params)
     except LaterVersionError as error:
         raise refused(
             request,
@@ -39,6 +39,10 @@ def form_of(place: Place, request: Request, answer: Response) -> StoredForm | No
         ) from error
     except UnreadableMarkError as error:
         raise corrupt(place, request, f"of its metadata {CODEC}: {error}") from error
+    if form is None:
+        # Written back by a program that has read it: it says nothing, and no copy is to carry a name that is reserved.
+        _without_mark(answer)
+    return form
 
 
 def form_or_drop(place: Place, request: Request, answer: Response) -> Generator[Any, Any, StoredForm | None]:
@@ -69,10 +73,8 @@ def corrupt(place: Place, request: Request, problem: str) -> Rejected:
 
 def describe(answer: Response, form: StoredForm, params: Parameters) -> Response:
     """Turn what a store answered into what the user is told; in place, since the answer is the flow's own."""
-    metadata = answer.get("Metadata") or {}
-    answer["Metadata"] = {name: value for name, value in metadata.items() if name.lower() != CODEC}
+    _without_mark(answer)
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    headers.pop(_META, None)
     if "ResponseContentEncoding" not in params:
         answer.pop("ContentEncoding", None)
         told = headers.pop("content-encoding", None)
@@ -89,6 +91,11 @@ def describe(answer: Response, form: StoredForm, params: Parameters) -> Response
         for name, value in checksum.items():
             headers[f"x-amz-checksum-{name.removeprefix('Checksum').lower()}"] = value
     return told_of(answer, form)
+
+
+def _without_mark(answer: Response) -> None:
+    answer["Metadata"] = {name: value for name, value in answer["Metadata"].items() if name.lower() != CODEC}
+    answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).pop(_META, None)
 
 
 def told_of(answer: Response, form: StoredForm) -> Response:

@@ -1,4 +1,4 @@
-"""What was learnt of objects lately: bounded in number and in bytes, and never needed."""
+"""What was learnt of objects lately: bounded in bytes, and never needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Final, Generic, TypeVar
 _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
 
-MOST: Final = 4096
 MOST_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -16,7 +15,7 @@ class Recent(Generic[_K, _V]):
     """A mapping that forgets what was used longest ago. Several threads may use it: what they lose is learnt again.
 
     Args:
-        weigh: tells how many bytes a value takes.
+        weigh: tells how many bytes a value takes, its key included.
     """
 
     def __init__(self, weigh: Callable[[_V], int]) -> None:
@@ -40,7 +39,7 @@ class Recent(Generic[_K, _V]):
         self._values.pop(key, None)
         self._values[key] = value
         self._bytes += self._weigh(value)
-        if len(self._values) > MOST or self._bytes > MOST_BYTES:
+        if self._bytes > MOST_BYTES:
             self._forget()
 
     def drop(self, key: _K) -> None:
@@ -48,11 +47,11 @@ class Recent(Generic[_K, _V]):
         self._values.pop(key, None)
 
     def _forget(self) -> None:
-        """Make room for as much again as a quarter of it; counted anew, since nobody counts what was dropped."""
+        """Make a quarter of the room free; counted anew, since nobody counts what was dropped."""
         values = list(self._values.items())
         left = sum(self._weigh(value) for _, value in values)
-        for number, (key, value) in enumerate(values):
-            if left <= MOST_BYTES * 3 // 4 and len(values) - number <= MOST * 3 // 4:
+        for key, value in values:
+            if left <= MOST_BYTES * 3 // 4:
                 break
             self._values.pop(key, None)
             left -= self._weigh(value)

@@ -8,6 +8,7 @@ import io
 import json
 import random
 import subprocess
+import tempfile
 import zlib
 
 import pytest
@@ -153,6 +154,23 @@ def test_a_body_that_gives_more_than_it_is_asked_for(size, frame_bytes):
     untouched = pack(Pack(Chunks(noise_of(300_000), size), Packing(frame_bytes=frame_bytes)))
     with untouched.body as kept:
         assert kept.read() == noise_of(300_000)
+
+
+@pytest.mark.parametrize("source", ["bytes", "file", "once"])
+def test_no_room_for_what_is_made(source, monkeypatch, caplog):
+    """What boto3 would have sent is sent; a pipe can't be read again."""
+    body = noise_of(12_000_000).hex().encode()
+    given_body = SOURCES[source](body) if source != "once" else Once(body, 10**9)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    if source == "once":
+        with pytest.raises(OSError, match="No such file"):
+            pack(Pack(given_body, Packing()))
+        return
+    packed = pack(Pack(given_body, Packing()))
+    assert packed.body is given_body
+    assert packed.form is None
+    assert source == "bytes" or given_body.read() == body
+    assert "no room to compress it" in caplog.text
 
 
 class Liar(io.BytesIO):

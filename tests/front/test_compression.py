@@ -305,6 +305,13 @@ class TestDictionaries:
         s3.put_object(Bucket=two.bucket, Key="k", Body=self.documents()[0])
         assert wrong not in str(two.direct["new"].head_object(Bucket=two.bucket, Key="k")["Metadata"])
 
+    def test_one_that_is_too_large_to_be_one(self, two: Any) -> None:
+        data = random.Random(9).randbytes(1024 * 1024 + 1)
+        two.put("new", f".foodco-storage/dictionaries/{id_of(data)}", data)
+        s3 = two.client(compression={**COMPRESSION, "dictionary": id_of(data)})
+        s3.put_object(Bucket=two.bucket, Key="k", Body=self.documents()[0])
+        assert id_of(data) not in str(two.direct["new"].head_object(Bucket=two.bucket, Key="k")["Metadata"])
+
     def test_it_is_used_only_where_it_lies(self, two: Any, bucket_name: str) -> None:
         """Whoever has it in memory must not write what nobody else could read."""
         other = f"{bucket_name}-other"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 
 import msgspec
@@ -10,6 +11,10 @@ from compressed_world import TEXT, CompressedWorld
 from phased_world import metadata_of
 
 from foodco_storage.config import Compression
+from foodco_storage.flows.effects import Spooled
+from foodco_storage.flows.marks import CODEC
+from foodco_storage.layers.object_copy import is_whole
+from foodco_storage.layers.sameness import described
 
 
 @pytest.mark.parametrize("phase", ["source", "backfill"])
@@ -111,3 +116,47 @@ def test_a_route_that_compresses_no_more() -> None:
     assert world.read("k") == TEXT
     world.call("PutObject", Key="new", Body=TEXT)
     assert world.p.stored("new").data == TEXT
+
+
+def test_both_sides_are_known_to_be_the_same_by_the_recorded_md5() -> None:
+    world = CompressedWorld("cutover")
+    world.call("PutObject", Key="k", Body=TEXT)
+    world.forget()
+    world.call("PutObjectTagging", Key="k", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    assert world.s.stored("k").tags == [{"Key": "a", "Value": "b"}]
+    assert "PutObject" not in world.s.asked, "only the tags differ"
+    assert "GetObject" not in world.p.asked
+
+
+def test_what_is_read_back_to_be_mirrored_has_the_recorded_md5() -> None:
+    data = b"what a user stored"
+    told = {"ContentLength": len(data), "ETag": '"of something else"'}
+    for md5, is_right in ((hashlib.md5(data, usedforsecurity=False).hexdigest(), True), ("0" * 32, False)):
+        answer = {**told, "ResponseMetadata": {"Storage": {"md5": md5}}}
+        spooled = Spooled(io.BytesIO(data), len(data), hashlib.md5(data, usedforsecurity=False).digest())
+        assert is_whole(answer, spooled) == is_right
+
+
+@pytest.mark.parametrize("phase", ["cutover", "drain"])
+def test_a_mark_that_was_written_back_keeps_nothing_from_moving(phase: str) -> None:
+    """By a program without the library, with other content: it says nothing, and is carried nowhere."""
+    world = CompressedWorld(phase)
+    world.call("PutObject", Key="k", Body=TEXT)
+    metadata = dict(world.p.stored("k").described["Metadata"])
+    for store in (world.p, world.s):
+        world.put(store, f"on {store.name}", b"other", Metadata=metadata)
+    world.call("PutObjectTagging", Key="on p", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    assert not world.journal
+    for key in ("on p", "on s"):
+        got = world.call("GetObject", Key=key)
+        assert (got["Body"].read(), got["Metadata"]) == (b"other", {})
+    assert world.p.stored("on s").data == b"other", "promoted"
+    assert CODEC not in world.p.stored("on s").described["Metadata"]
+    if phase == "cutover":
+        assert world.s.stored("on p").data == b"other"
+
+
+def test_what_nobody_said_a_type_of_is_the_same_on_every_store() -> None:
+    kinds = [{}, {"ContentType": "binary/octet-stream"}, {"ContentType": "application/octet-stream"}]
+    assert len({str(described(head)) for head in kinds}) == 1
+    assert described({"ContentType": "text/plain"}) != described({})

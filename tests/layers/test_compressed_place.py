@@ -51,9 +51,17 @@ def test_a_content_encoding_of_the_users_own_comes_back(encoding: str) -> None:
     assert world.p.stored("k").described["ContentEncoding"] == f"{encoding},zstd"
     for operation in ("GetObject", "HeadObject"):
         assert world.call(operation, Key="k")["ContentEncoding"] == encoding
+
+        def overridden(request: Request, answer: Any) -> None:
+            if "ResponseContentEncoding" in request.params:
+                answer["ContentEncoding"] = request.params["ResponseContentEncoding"]
+
+        # Which the memory store does not do by itself.
+        world.p.after = overridden
         asked = world.call(operation, Key="k", ResponseContentEncoding="br")
-        # The memory store has no such overrides; a store that has them answers what was asked for.
         assert asked["ContentLength"] == len(TEXT)
+        assert asked["ContentEncoding"] == "br"
+        world.p.after = lambda *_: None
 
 
 @pytest.mark.parametrize(
@@ -213,6 +221,31 @@ class TestListings:
         world.p.fail("HeadObject", error=world.p.refusal)
         world.move_to("target")
         assert len(world.call("ListObjectsV2")["Contents"]) == 3
+
+    def test_an_object_that_is_written_between_the_list_and_the_look(self) -> None:
+        world = CompressedWorld()
+        world.recompressed(exact_sizes=True)
+        world.call("PutObject", Key="k", Body=TEXT)
+        stored = len(world.p.stored("k").data)
+
+        def after(request: Request, answer: Any) -> None:
+            if request.operation == "ListObjectsV2":
+                world.p.after = lambda *_: None
+                world.call("PutObject", Key="k", Body=TEXT * 2)
+
+        world.p.after = after
+        assert world.call("ListObjectsV2")["Contents"][0]["Size"] == stored, "of the one that was listed"
+        assert world.call("ListObjectsV2")["Contents"][0]["Size"] == len(TEXT) * 2
+
+    def test_the_librarys_own_lists_look_at_nothing(self) -> None:
+        world = CompressedWorld("cutover")
+        world.recompressed(exact_sizes=True)
+        for number in range(5):
+            world.call("PutObject", Key=f"folder/{number}", Body=TEXT)
+        world.s.buckets["b"].clear()
+        world.forget()
+        assert len(world.call("ListObjectsV2", Delimiter="/")["CommonPrefixes"]) == 1
+        assert "HeadObject" not in world.p.asked
 
     def test_a_store_that_fails_is_told(self) -> None:
         world = CompressedWorld()
