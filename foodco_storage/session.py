@@ -77,6 +77,11 @@ def setup_default_session(*, storage: StorageSource = None, **kwargs: Any) -> No
     _default_storage = storage
 
 
+def default_storage() -> StorageSource:
+    """The configuration that `client()` and `resource()` use; None to look for one."""
+    return _default_storage
+
+
 @overload
 def client(
     service_name: Literal["s3"] = "s3", *args: Any, storage: StorageSource = None, **kwargs: Any

@@ -47,13 +47,24 @@ def load(
     environ = os.environ if environ is None else environ
     path: Path | None = None
     if source is None or isinstance(source, str | os.PathLike):
-        path = _named(source, environ) or _conventional(environ)
+        path = find(source, environ)
         if path is None and not any(name.startswith(OVERLAY_PREFIX) for name in environ):
             return None
 
     from foodco_storage.config.assemble import assemble  # noqa: PLC0415 - a plain client has nothing to read
 
     return assemble(source if path is None else path, environ)
+
+
+def find(source: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None) -> Path | None:
+    """The file that a configuration is read from; None where there is none.
+
+    Args:
+        source: its path; None to look where `load` does.
+        environ: environment variables, `os.environ` by default.
+    """
+    environ = os.environ if environ is None else environ
+    return _named(source, environ) or _conventional(environ)
 
 
 def _named(source: Any, environ: Mapping[str, str]) -> Path | None:

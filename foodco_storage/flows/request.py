@@ -16,21 +16,24 @@ class Request:
     Args:
         operation: botocore's name of the operation, `GetObject`.
         params: boto3's keyword arguments. Never changed in place: `with_params` makes a new request.
+        exact_sizes: of a listing, whether it must tell the sizes of what users stored, whatever that costs.
     """
 
-    __slots__ = ("operation", "params")
+    __slots__ = ("exact_sizes", "operation", "params")
 
-    def __init__(self, operation: str, params: Parameters) -> None:
+    def __init__(self, operation: str, params: Parameters, *, exact_sizes: bool = False) -> None:
         self.operation = operation
         self.params = params
+        self.exact_sizes = exact_sizes
 
     def with_params(self, **changes: Any) -> Request:
         """The same request with some parameters replaced."""
-        return Request(self.operation, {**self.params, **changes})
+        return Request(self.operation, {**self.params, **changes}, exact_sizes=self.exact_sizes)
 
     def without_params(self, *names: str) -> Request:
         """The same request with some parameters left out."""
-        return Request(self.operation, {k: v for k, v in self.params.items() if k not in names})
+        params = {name: value for name, value in self.params.items() if name not in names}
+        return Request(self.operation, params, exact_sizes=self.exact_sizes)
 
     def __repr__(self) -> str:
         # Parameters may hold SSE-C keys and bodies: a repr that ends in a log shows their names only.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from contextvars import ContextVar
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,6 +14,9 @@ from foodco_storage.drivers.threads import ThreadDriver
 from foodco_storage.flows.request import Parameters, Request, Response
 from foodco_storage.front.router import Plan, Router
 from foodco_storage.operations import OPERATIONS, OperationClass
+
+EXACT_SIZES: ContextVar[bool] = ContextVar("foodco_storage_exact_sizes", default=False)
+"""Whether listings that are asked for here must tell the sizes before compression (the filesystem's with details)."""
 
 _CHANGING = frozenset({OperationClass.MULTIPART, OperationClass.OBJECT_DELETE, OperationClass.OBJECT_WRITE})
 
@@ -60,7 +64,7 @@ class Dispatch:
         """
         if plan.flow is not None:
             try:
-                return self._driver.run(plan.flow(Request(operation, params)))
+                return self._driver.run(plan.flow(Request(operation, params, exact_sizes=EXACT_SIZES.get())))
             except ClientError as error:
                 self._give_class(error)
                 raise

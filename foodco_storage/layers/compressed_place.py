@@ -40,8 +40,8 @@ class CompressedPlace:
             "PutObject": writes.put_object,
             "SelectObjectContent": reads.select_object_content,
         }
-        if options.exact_sizes:
-            sizes = ExactSizes(place)
+        if options.table or options.exact_sizes:
+            sizes = ExactSizes(place, always=options.exact_sizes)
             flows |= {
                 "ListObjects": sizes.list_objects,
                 "ListObjectsV2": sizes.list_objects_v2,

@@ -21,16 +21,20 @@ class ExactSizes:
 
     Args:
         place: as it is stored.
+        always: for every listing; else for those that ask for it.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, always: bool) -> None:
         self._place = place
+        self._always = always
         self._sizes: Recent[tuple[Any, ...], int] = Recent(lambda _: _WEIGHT)
 
     def list_objects(self, call: Call) -> Flow:
         """A page of any kind of listing of objects."""
         request = call.request
         page: Response = yield Call(self._place, request, once=call.once)
+        if not (self._always or request.exact_sizes):
+            return page
         items = [*page.get("Contents", ()), *page.get("Versions", ())]
         asked = [item for item in items if self._known(request, item) is None]
         results: Sequence[Any] = yield Gather([self._size(request, item) for item in asked])

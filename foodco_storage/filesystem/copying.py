@@ -1,0 +1,100 @@
+"""Copies between objects, made by the stores where they can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from foodco_storage.filesystem.addresses import Address
+from foodco_storage.filesystem.store import Store
+from foodco_storage.filesystem.uploads import MEBIBYTE, MOST_PART_BYTES, Upload, even_ranges
+from foodco_storage.filesystem.write_file import KEPT
+
+COPIED_AT_ONCE: Final = 150 * MEBIBYTE
+"""Larger objects are copied in parts, as in s3fs: the limit of S3 is 5 GiB, but such a copy takes minutes."""
+
+PART_BYTES: Final = 50 * MEBIBYTE
+
+
+def copy_file(
+    store: Store,
+    source: Address,
+    target: Address,
+    params: Mapping[str, Any],
+    *,
+    preserve_etag: bool = False,
+    block: int = PART_BYTES,
+) -> None:
+    """Copy an object with its metadata.
+
+    Args:
+        store: who is asked.
+        source: of the object.
+        target: where to; a version can't be written.
+        params: of CopyObject.
+        preserve_etag: make the parts that the source was made of, so that the copy has the same ETag.
+        block: size of parts, of what is copied in parts.
+
+    Raises:
+        FileNotFoundError: there is no such object.
+        ValueError: the target names a version, or the parts have a size that S3 does not take.
+    """
+    if target.version is not None:
+        raise ValueError(f"{target.path}: a version can't be written; leave out ?versionId=")
+    if not 5 * MEBIBYTE <= block <= MOST_PART_BYTES:
+        raise ValueError(f"block must be between 5 MiB and 5 GiB, not {block}")
+    head = store.call("head_object", source.path, source.params, params)
+    size, etag = int(head["ContentLength"]), str(head.get("ETag", ""))
+    parts = etag.strip('"').rpartition("-")[2] if "-" in etag else ""
+    if preserve_etag and parts.isdigit():
+        ranges = _ranges_of_parts(store, source, int(parts))
+    elif size <= COPIED_AT_ONCE:
+        wanted = {"CopySource": _named(source), "Bucket": target.bucket, "Key": target.key}
+        store.call("copy_object", source.path, wanted, params)
+        return
+    else:
+        ranges = list(even_ranges(size, block))
+    kept = {name: head[name] for name in KEPT if name in head}
+    upload = Upload(store, target, {**kept, **params})
+    try:
+        for start, end in ranges:
+            upload.add_range(source, start, end, etag)
+    except BaseException:
+        upload.abort()
+        raise
+    upload.complete({})
+
+
+def _ranges_of_parts(store: Store, source: Address, count: int) -> list[tuple[int, int]]:
+    ranges, start = [], 0
+    for number in range(1, count + 1):
+        head = store.call("head_object", source.path, {**source.params, "PartNumber": number})
+        end = start + int(head["ContentLength"])
+        ranges.append((start, end))
+        start = end
+    return ranges
+
+
+def merge(store: Store, target: Address, sources: list[Address], params: Mapping[str, Any]) -> None:
+    """Make one object of several, in order. All but the last must have 5 MiB or more.
+
+    Raises:
+        ValueError: the target names a version.
+    """
+    if target.version is not None:
+        raise ValueError(f"{target.path}: a version can't be written; leave out ?versionId=")
+    heads = [store.call("head_object", source.path, source.params) for source in sources]
+    upload = Upload(store, target, params)
+    try:
+        for source, head in zip(sources, heads, strict=True):
+            for start, end in even_ranges(int(head["ContentLength"]), MOST_PART_BYTES):
+                upload.add_range(source, start, end, head.get("ETag"))
+    except BaseException:
+        upload.abort()
+        raise
+    upload.complete({})
+
+
+def _named(source: Address) -> dict[str, str]:
+    named = {"Bucket": source.bucket, "Key": source.key}
+    return named if source.version is None else {**named, "VersionId": source.version}

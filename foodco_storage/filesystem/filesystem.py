@@ -1,0 +1,330 @@
+"""`FoodcoFileSystem`: the face that fsspec sees. What is done lies in the modules that its methods call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from fsspec.asyn import AsyncFileSystem, get_loop
+
+from foodco_storage.filesystem.addresses import VERSION_MARK, without_protocol
+from foodco_storage.filesystem.attribute_methods import AttributeMethods
+from foodco_storage.filesystem.bulk_methods import BulkMethods
+from foodco_storage.filesystem.instances import Instances, stable_token
+from foodco_storage.filesystem.object_methods import ObjectMethods
+from foodco_storage.filesystem.options import ClientOptions
+from foodco_storage.filesystem.pools import FILE_THREADS, Pools
+from foodco_storage.filesystem.read_file import STREAM, ReadFile
+from foodco_storage.filesystem.store import Store
+from foodco_storage.filesystem.streamed_file import StreamedFile
+from foodco_storage.filesystem.text_file import TextFile
+from foodco_storage.filesystem.tree_methods import TreeMethods
+from foodco_storage.filesystem.uploads import DEFAULT_PART_BYTES, LEAST_PART_BYTES
+from foodco_storage.filesystem.write_file import WriteFile
+
+DEFAULT_READ_BLOCK_BYTES: Final = 50 * 1024**2
+"""Asked for by one request of a file that is read on and on, at most; it is not held in memory."""
+
+FETCHED_PART_BYTES: Final = 8 * 1024**2
+"""Of what is read whole: larger objects are read in parts at once, as s3transfer does."""
+
+
+class FoodcoFileSystem(
+    ObjectMethods,
+    BulkMethods,
+    TreeMethods,
+    AttributeMethods,
+    AsyncFileSystem,  # type: ignore[misc] # fsspec is untyped
+    metaclass=Instances,
+):
+    """The stores of a configuration as a file system: `foodco://bucket/key`.
+
+    A path and a service see the same: fallback reads, promotes, caches and compression are those of
+    `foodco_storage.client()`. Names and meanings of arguments and methods are s3fs's.
+
+    Args:
+        storage: the configuration: a `Configuration`, a mapping of its shape, or a path; None to look for one.
+        anon: send requests unsigned.
+        endpoint_url: of one store, in place of what the configuration says.
+        key: access key id, with `secret` and perhaps `token` (also `username` and `password`).
+        secret: secret access key.
+        token: session token.
+        use_ssl: False for `http` where no endpoint is given.
+        profile: of the AWS configuration.
+        session: a `foodco_storage.Session` or boto3 session.
+        client_kwargs: more arguments of `boto3.client`.
+        config_kwargs: of `botocore.config.Config`.
+        requester_pays: say so with each request.
+        s3_additional_kwargs: parameters for every request that takes them (`ServerSideEncryption`, ...).
+        default_block_size: of files: bytes asked for at once when reading (50 MiB), of a part when writing (16 MiB).
+        default_cache_type: of files open for reading: `stream` (`filesystem.streaming`), or one of fsspec's.
+        default_fill_cache: taken as s3fs takes it, and of no effect.
+        version_aware: whether paths may name versions, `bucket/key?versionId=...`.
+        max_concurrency: parts of a file that are moved at once.
+        fixed_upload_size: all parts of an upload but the last have one size, as Cloudflare R2 wants it.
+        local_expiry_check: compare ETags here, for stores that know no `If-Match`.
+        cache_regions: of no effect: boto3 finds regions by itself.
+        use_listings_cache: keep listings. Unlike in s3fs they are kept where the user says so only: other programs write.
+        listings_expiry_time: seconds that listings are kept; implies that they are.
+        max_paths: listings that are kept.
+        asynchronous: for use in coroutines: `await fs._cat_file(path)`.
+        loop: event loop of the synchronous methods of bulk operations; fsspec's own by default.
+        batch_size: files of a bulk operation that are begun at once; 16 are worked at.
+
+    Raises:
+        TypeError: an argument of another name.
+        ConfigurationError: from the first request, with every mistake in the configuration.
+
+    Example:
+        fs = fsspec.filesystem("foodco")
+        fs.ls("foodco-images/2026")
+        with fs.open("foodco-images/2026/pizza.jpg") as file:
+            image = PIL.Image.open(file)
+    """
+
+    protocol: ClassVar[str | tuple[str, ...]] = ("foodco",)
+    root_marker = ""
+    _extra_tokenize_attributes = ("default_block_size",)
+    default_block_size: int | None = None
+
+    def __init__(
+        self,
+        *,
+        storage: Any = None,
+        anon: bool = False,
+        endpoint_url: str | None = None,
+        key: str | None = None,
+        secret: str | None = None,
+        token: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        use_ssl: bool = True,
+        profile: str | None = None,
+        session: Any = None,
+        client_kwargs: Mapping[str, Any] | None = None,
+        config_kwargs: Mapping[str, Any] | None = None,
+        requester_pays: bool = False,
+        s3_additional_kwargs: Mapping[str, Any] | None = None,
+        default_block_size: int | None = None,
+        default_cache_type: str = STREAM,
+        default_fill_cache: bool = True,
+        version_aware: bool = False,
+        max_concurrency: int = 10,
+        fixed_upload_size: bool = False,
+        local_expiry_check: bool = False,
+        cache_regions: bool = False,
+        use_listings_cache: bool | None = None,
+        listings_expiry_time: float | None = None,
+        max_paths: int | None = None,
+        asynchronous: bool = False,
+        loop: Any = None,
+        batch_size: int | None = None,
+    ) -> None:
+        if max_concurrency < 1:
+            raise ValueError(f"max_concurrency must be 1 or more, not {max_concurrency}")
+        for name, other, values in (("key", "username", (key, username)), ("secret", "password", (secret, password))):
+            if None not in values:
+                raise ValueError(f"{name} and {other} are the same: give one of them")
+        keeps = use_listings_cache if use_listings_cache is not None else bool(listings_expiry_time or max_paths)
+        super().__init__(
+            asynchronous=asynchronous,
+            loop=loop,
+            batch_size=batch_size,
+            use_listings_cache=keeps,
+            listings_expiry_time=listings_expiry_time,
+            max_paths=max_paths,
+        )
+        options = ClientOptions(
+            storage=storage,
+            anon=anon,
+            endpoint_url=endpoint_url,
+            key=key if key is not None else username,
+            secret=secret if secret is not None else password,
+            token=token,
+            use_ssl=use_ssl,
+            profile=profile,
+            session=session,
+            client_kwargs=client_kwargs or {},
+            config_kwargs=config_kwargs or {},
+            connections=FILE_THREADS + max_concurrency,
+        )
+        extra = dict(s3_additional_kwargs or {})
+        if requester_pays:
+            extra["RequestPayer"] = "requester"
+        self.store = Store(
+            options.open,
+            Pools(max_concurrency),
+            self.dircache,
+            version_aware=version_aware,
+            extra=extra,
+            part_bytes=FETCHED_PART_BYTES,
+            concurrency=max_concurrency,
+        )
+        self._pid = os.getpid()
+        self.version_aware = version_aware
+        self.max_concurrency = max_concurrency
+        self._read_block = default_block_size or DEFAULT_READ_BLOCK_BYTES
+        self._write_block = max(default_block_size or DEFAULT_PART_BYTES, LEAST_PART_BYTES)
+        self.default_cache_type = default_cache_type
+        self._fixed_upload_size = fixed_upload_size
+        self._local_expiry_check = local_expiry_check
+
+    @property
+    def _fs_token(self) -> str:
+        token = self.__dict__.get("_stable_token")
+        if token is None:
+            token = self.__dict__["_stable_token"] = stable_token(type(self), self.storage_args, self.storage_options)
+        return str(token)
+
+    @property
+    def loop(self) -> Any:
+        """The event loop of synchronous bulk operations; a new one in a forked child."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._loop = None if self.asynchronous else get_loop()
+        return self._loop
+
+    @property
+    def s3(self) -> Any:
+        """The client: `foodco_storage.client()` of this filesystem's arguments."""
+        return self.store.client
+
+    def connect(self, refresh: bool = False) -> Any:
+        """Make the client, which the first request does by itself; `refresh` makes a new one.
+
+        Raises:
+            ConfigurationError: with every mistake in the configuration.
+        """
+        if refresh:
+            self.store.renew()
+        return self.store.client
+
+    async def set_session(self, refresh: bool = False, kwargs: Any = None) -> Any:
+        """`connect` for coroutines."""
+        return await self.store.pools.run(self.connect, refresh)
+
+    _connect = set_session
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(one) for one in path]
+        return without_protocol(path).strip("/")
+
+    @staticmethod
+    def _get_kwargs_from_urls(path: str) -> dict[str, Any]:
+        return {"version_aware": True} if VERSION_MARK in str(path) else {}
+
+    def split_path(self, path: str) -> tuple[str, str, str | None]:
+        """Bucket, key and version of a path: `("photos", "2026/pizza.jpg", None)`."""
+        address = self.store.parse(path)
+        return address.bucket, address.key, address.version
+
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        cache_options: Mapping[str, Any] | None = None,
+        compression: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Open a file: `fsspec.spec.AbstractFileSystem.open`, with the arguments of `_open` besides.
+
+        Text files that fail in their `with` block leave nothing, as binary ones do.
+        """
+        if "b" in mode:
+            return super().open(path, mode, block_size, cache_options, compression, **kwargs)
+        text = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
+        binary = self.open(path, mode.replace("t", "") + "b", block_size, cache_options, compression, **kwargs)
+        return TextFile(binary, **text)
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        *,
+        autocommit: bool = True,
+        cache_options: Mapping[str, Any] | None = None,
+        cache_type: str | None = None,
+        fill_cache: bool | None = None,
+        size: int | None = None,
+        version_id: str | None = None,
+        acl: str | None = None,
+        requester_pays: bool | None = None,
+        **kwargs: Any,
+    ) -> ReadFile | WriteFile:
+        """Open a binary file.
+
+        Args:
+            path: of the file.
+            mode: `rb`; `wb`, `xb` (fails if there is an object), `ab` (copies the object and goes on).
+            block_size: bytes asked for at once at most, or of a part, 5 MiB or more.
+            autocommit: False for an object that appears when the transaction ends.
+            cache_options: of a cache of fsspec's.
+            cache_type: `stream`, or one of fsspec's.
+            fill_cache: taken as s3fs takes it, and of no effect.
+            size: of the file, if it is known.
+            version_id: of the object to read.
+            acl: canned ACL of the object to write.
+            requester_pays: say so with each request.
+            **kwargs: parameters of GetObject or PutObject.
+
+        Raises:
+            FileNotFoundError: no such object to read.
+            TypeError: an argument that neither this nor the request takes.
+            ValueError: a mode that is none of these.
+        """
+        if requester_pays:
+            kwargs["RequestPayer"] = "requester"
+        if acl:
+            kwargs["ACL"] = acl
+        operation = "get_object" if mode == "rb" else "put_object"
+        if unknown := sorted(kwargs.keys() - self.store.taken(operation, kwargs).keys()):
+            raise TypeError(f"open() takes no {', '.join(unknown)} in mode {mode!r}")
+        if mode == "rb":
+            return ReadFile(
+                self,
+                self.store,
+                path,
+                block_size=block_size or self._read_block,
+                cache_type=cache_type or self.default_cache_type,
+                cache_options=cache_options,
+                size=size,
+                version_id=version_id,
+                read=kwargs,
+                check_locally=self._local_expiry_check,
+                autocommit=autocommit,
+            )
+        if mode not in {"ab", "wb", "xb"}:
+            raise ValueError(f"mode must be one of rb, wb, xb, ab (or r, w, x, a for text), not {mode!r}")
+        return WriteFile(
+            self,
+            self.store,
+            path,
+            mode,
+            block_size=block_size or self._write_block,
+            params=kwargs,
+            autocommit=autocommit,
+            grows=not self._fixed_upload_size,
+        )
+
+    async def open_async(self, path: str, mode: str = "rb", **kwargs: Any) -> StreamedFile:
+        """Open a file to be read from its beginning to its end in coroutines.
+
+        Raises:
+            ValueError: another mode than `rb`.
+        """
+        if mode != "rb" or kwargs.get("compression"):
+            raise ValueError(f"open_async reads binary files only: mode must be 'rb', not {mode!r}")
+        return StreamedFile(self, self.store, path, version_id=kwargs.get("version_id"))
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        """Forget listings that are kept: of a path and all above it, or all."""
+        if path is None:
+            self.dircache.clear()
+        else:
+            self.store.written(self._strip_protocol(path))
+            self.dircache.pop("", None)

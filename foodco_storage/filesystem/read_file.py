@@ -1,0 +1,121 @@
+"""Files open for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fsspec.spec import AbstractBufferedFile
+
+from foodco_storage.filesystem.addresses import Address
+from foodco_storage.filesystem.failures import FileChangedError
+from foodco_storage.filesystem.information import file_of, look
+from foodco_storage.filesystem.pieces import Piece
+from foodco_storage.filesystem.reading import cat_file, open_piece
+from foodco_storage.filesystem.store import Store
+from foodco_storage.filesystem.streaming import LEAST_BYTES, StreamCache
+
+STREAM: Final = StreamCache.name
+
+
+class ReadFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec is untyped
+    """An object as a binary file, open for reading.
+
+    Opening asks for the first 64 KiB: whether the object is there, how large it is, and all of a small one, by one request.
+    From then on every request is tied to that object's ETag.
+
+    Args:
+        fs: the filesystem.
+        store: its client.
+        path: of the file.
+        block_size: bytes that are asked for at once, at most; 0 to 64 KiB is taken as 64 KiB.
+        cache_type: `stream` (`filesystem.streaming`), or the name of one of fsspec's caches.
+        cache_options: arguments of the latter.
+        size: of the file; nothing is asked for then until something is read.
+        version_id: of the object.
+        read: parameters that go with reads.
+
+    Raises:
+        FileNotFoundError: no such object.
+        IsADirectoryError: the path names a bucket.
+        FileChangedError: from `read`, when the object was written over since.
+    """
+
+    def __init__(
+        self,
+        fs: Any,
+        store: Store,
+        path: str,
+        *,
+        block_size: int,
+        cache_type: str,
+        cache_options: Mapping[str, Any] | None = None,
+        size: int | None = None,
+        version_id: str | None = None,
+        read: Mapping[str, Any] | None = None,
+        check_locally: bool = False,
+        autocommit: bool = True,
+    ) -> None:
+        self._store = store
+        self._address: Address = store.key(path).with_version(version_id)
+        self._read_params = read or {}
+        self._check_locally = check_locally
+        self._etag: str | None = None
+        self._head = b""
+        if size is None:
+            self._look()
+        streams = cache_type == STREAM
+        super().__init__(
+            fs,
+            path,
+            mode="rb",
+            block_size=max(block_size, LEAST_BYTES) if streams else block_size,
+            autocommit=autocommit,
+            cache_type="none" if streams else cache_type,
+            cache_options=dict(cache_options or {}) if not streams else {},
+            size=size if size is not None else self._details["size"],
+        )
+        if streams:
+            self.cache = StreamCache(self.blocksize, self._fetch_range, self.size, self._open_piece)
+        self.kwargs = {"version_id": version_id, **self._read_params}
+
+    @property
+    def version_id(self) -> str | None:
+        """The version that is read, where the bucket has versions."""
+        return self._address.version or (self._details or {}).get("VersionId")
+
+    def _look(self) -> None:
+        piece = open_piece(self._store, self._address, 0, LEAST_BYTES, read=self._read_params)
+        if piece is None:
+            # No byte to ask for: the object is empty.
+            self._details = look(self._store, self._address, self._read_params)
+        else:
+            answer = {**piece.answer, "ContentLength": piece.size}
+            self._details = file_of(self._address, answer)
+            self._head = piece.readall()
+        self._etag = self._details["ETag"] or None
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        head = self._head
+        if end <= len(head):
+            return head[start:end]
+        if start < len(head):
+            return head[start:] + self._get(len(head), end)
+        return self._get(start, end)
+
+    def _get(self, start: int, end: int) -> bytes:
+        if self._etag is not None and not self._check_locally:
+            return cat_file(self._store, self._address, start, end, pin=self._etag, read=self._read_params)
+        with_piece = self._open_piece(start, end)
+        return with_piece.readall()
+
+    def _open_piece(self, start: int, end: int) -> Piece:
+        pin = None if self._check_locally else self._etag
+        piece = Piece(self._store, self._address, start, end, pin=pin, read=self._read_params)
+        if self._etag is None:
+            # The size was given: the first answer says which object this is.
+            self._etag = piece.etag
+        elif self._check_locally and piece.etag != self._etag:
+            piece.close()
+            raise FileChangedError(self._address.path, self._etag)
+        return piece

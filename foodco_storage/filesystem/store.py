@@ -1,0 +1,150 @@
+"""What every verb of the filesystem works with: the client, what goes with each request, and what listings are kept."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from os import register_at_fork
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+from fsspec.dircache import DirCache
+
+from foodco_storage.errors import StorageError
+from foodco_storage.filesystem.addresses import Address, parent, parse
+from foodco_storage.filesystem.failures import as_os_error
+from foodco_storage.filesystem.pools import Pools
+
+FAILURES: Final = (BotoCoreError, ClientError, StorageError)
+"""What a client may raise for a request."""
+
+
+class Store:
+    """A filesystem's side of a client.
+
+    Args:
+        open_client: makes the client, at the first request.
+        pools: threads for what is done at once.
+        dircache: listings that are kept, where the user said so.
+        version_aware: whether paths may name versions.
+        extra: parameters that are given with every request that takes them (`s3_additional_kwargs`, `RequestPayer`).
+        part_bytes: what is larger is moved in parts of this size.
+        concurrency: parts of a file that are moved at once.
+    """
+
+    def __init__(
+        self,
+        open_client: Callable[[], Any],
+        pools: Pools,
+        dircache: DirCache,
+        *,
+        version_aware: bool,
+        extra: Mapping[str, Any],
+        part_bytes: int,
+        concurrency: int,
+    ) -> None:
+        self._open_client = open_client
+        self.pools = pools
+        self.dircache = dircache
+        self.version_aware = version_aware
+        self.part_bytes = part_bytes
+        self.concurrency = concurrency
+        self.extra = extra
+        self._client: Any = None
+        self._lock = threading.Lock()
+        self._taken: dict[str, frozenset[str]] = {}
+        _stores.add(self)
+
+    @property
+    def client(self) -> Any:
+        """The S3 client, made when it is first needed.
+
+        Raises:
+            ConfigurationError: the configuration has mistakes.
+        """
+        if self._client is None:
+            with self._lock:
+                if self._client is None:
+                    self._client = self._open_client()
+        return self._client
+
+    def renew(self) -> None:
+        """Make a new client at the next request, by new credentials perhaps."""
+        with self._lock:
+            self._client = None
+
+    def parse(self, path: Any) -> Address:
+        """Find bucket, key and, where this filesystem knows of them, version of a path."""
+        return parse(path, versions=self.version_aware)
+
+    def key(self, path: Any) -> Address:
+        """The address of a path that must name an object.
+
+        Raises:
+            IsADirectoryError: it names a bucket, or nothing.
+        """
+        address = self.parse(path)
+        if not address.key:
+            raise IsADirectoryError(21, "this path names no object: write bucket/key", str(path))
+        return address
+
+    def call(
+        self, operation: str, path: str, params: Mapping[str, Any], *optional: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Send a request.
+
+        Args:
+            operation: the client's method.
+            path: what it is about, for errors.
+            params: what it needs.
+            *optional: more, of which what the operation does not take is left out, as s3fs does.
+
+        Raises:
+            OSError: by the table of `failures`; boto3's error is its cause.
+        """
+        try:
+            return self.send(operation, params, *optional)
+        except FAILURES as error:
+            raise as_os_error(error, path) from error
+
+    def send(self, operation: str, params: Mapping[str, Any], *optional: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a request; errors stay the client's."""
+        client = self.client
+        asked = {**self.taken(operation, self.extra), **params}
+        for more in optional:
+            asked |= self.taken(operation, more)
+        answer: dict[str, Any] = getattr(client, operation)(**asked)
+        return answer
+
+    def taken(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Of some parameters, those that an operation takes."""
+        if not params:
+            return {}
+        if (names := self._taken.get(operation)) is None:
+            meta = self.client.meta
+            model = meta.service_model.operation_model(meta.method_to_api_mapping[operation])
+            names = self._taken[operation] = frozenset(model.input_shape.members)
+        return {name: value for name, value in params.items() if name in names and value is not None}
+
+    def written(self, path: str) -> None:
+        """Forget listings that a write to a path, or its removal, has made old: of it and of all above it."""
+        at = path.rstrip("/")
+        while at:
+            self.dircache.pop(at, None)
+            at = parent(at)
+
+    def after_fork(self) -> None:
+        """In a forked child: another thread may have held the lock. The client looks after itself."""
+        self._lock = threading.Lock()
+
+
+_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_stores):
+        store.after_fork()
+
+
+register_at_fork(after_in_child=_after_fork_in_child)

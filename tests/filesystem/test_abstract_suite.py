@@ -1,0 +1,54 @@
+"""fsspec's own suite for filesystems, whole, with every layer on and off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from conftest import LAYERS, MakeBucket, OpenFilesystem
+from fsspec.tests import abstract
+
+from foodco_storage.filesystem import FoodcoFileSystem
+
+
+def _marks(layers: str) -> list[pytest.MarkDecorator]:
+    # Once on every Python; each by itself on one.
+    return [] if layers == "all" else [pytest.mark.slow]
+
+
+class _Fixtures(abstract.AbstractFixtures):
+    @pytest.fixture(params=[pytest.param(layers, marks=_marks(layers)) for layers in LAYERS])
+    def fs(self, request: pytest.FixtureRequest, open_filesystem: OpenFilesystem) -> FoodcoFileSystem:
+        return open_filesystem(request.param, "moto_store", "moto_store_2")
+
+    @pytest.fixture
+    def fs_path(self, fs: FoodcoFileSystem, make_bucket: MakeBucket) -> str:
+        return make_bucket("moto_store", "moto_store_2")
+
+    @pytest.fixture
+    def fs_join(self) -> Callable[..., str]:
+        return lambda *parts: "/".join(parts)
+
+    @pytest.fixture
+    def supports_empty_directories(self) -> bool:
+        return False
+
+
+class TestCopy(abstract.AbstractCopyTests, _Fixtures):
+    pass
+
+
+class TestGet(abstract.AbstractGetTests, _Fixtures):
+    pass
+
+
+class TestPut(abstract.AbstractPutTests, _Fixtures):
+    pass
+
+
+class TestOpen(abstract.AbstractOpenTests, _Fixtures):
+    pass
+
+
+class TestPipe(abstract.AbstractPipeTests, _Fixtures):
+    pass
