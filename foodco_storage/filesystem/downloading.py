@@ -77,14 +77,17 @@ def _at_once(
     told: Callable[[int], Any],
     read: Mapping[str, Any] | None,
 ) -> None:
-    def write(offset: int, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            done = os.pwrite(handle, view, offset)
-            offset, view = offset + done, view[done:]
-        told(len(data))
+    def take(part: Piece, stop: int) -> None:
+        while part.position < stop:
+            offset = part.position
+            data = part.some(stop - offset)
+            view = memoryview(data)
+            while view:
+                done = os.pwrite(handle, view, offset)
+                offset, view = offset + done, view[done:]
+            told(len(data))
 
-    in_parts(store, address, piece, write, read)
+    in_parts(store, address, piece, take, read)
 
 
 def _mode(target: Path) -> int:

@@ -110,7 +110,7 @@ def is_directory(store: Store, path: str) -> bool:
         return exists(store, path)
     kept = store.dircache.get(address.path.rstrip("/")) if store.dircache.use_listings_cache else None
     if kept:
-        return bool([entry for entry in kept if entry["name"] != address.path])
+        return any(entry["name"] != address.path for entry in kept)
     try:
         return has_below(store, address)
     except FileNotFoundError:
@@ -122,7 +122,7 @@ def is_file(store: Store, path: str) -> bool:
     if not store.parse(path).key:
         return False
     try:
-        return info(store, path)["type"] == "file"
+        return bool(info(store, path)["type"] == "file")
     except FileNotFoundError:
         return False
 

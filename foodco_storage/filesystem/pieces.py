@@ -89,26 +89,49 @@ class Piece:
 
     def some(self, length: int) -> bytes:
         """At least one of the next bytes, at most `CHUNK_BYTES`. Not to be asked for at the end."""
-        if self._pid != os.getpid():
-            # The parent reads from the same socket. Closing it here would be heard there, where it is TLS's.
-            self._body, self._pid = None, os.getpid()
         while True:
             try:
-                if self._body is None:
-                    self._body = self._ask()["Body"]
-                data: bytes = self._body.read(min(length, CHUNK_BYTES))
-                if not data:
-                    raise IncompleteReadError(
-                        actual_bytes=self.position - self.start, expected_bytes=self.stop - self.start
-                    )
+                data: bytes = self._opened().read(min(length, CHUNK_BYTES))
+                self._check(len(data))
             except _BROKEN as error:
-                self._let_go()
-                self._attempts += 1
-                if self._attempts >= ATTEMPTS:
-                    raise as_os_error(error, self._address.path) from error
+                self._break(error)
             else:
                 self.position += len(data)
                 return data
+
+    def fill(self, view: memoryview) -> None:
+        """Read the next bytes into memory, as many as it holds; the piece must have so many."""
+        while view:
+            try:
+                count = self._opened().readinto(view[:CHUNK_BYTES])
+                self._check(count)
+            except _BROKEN as error:
+                self._break(error)
+            else:
+                self.position += count
+                view = view[count:]
+
+    def _opened(self) -> Any:
+        if self._pid != os.getpid():
+            # The parent reads from the same socket. Closing it here would be heard there, where it is TLS's.
+            self._body, self._pid = None, os.getpid()
+        if self._body is None:
+            self._body = self._ask()["Body"]
+        return self._body
+
+    def _check(self, count: int) -> None:
+        if count == 0:
+            expected = self.stop - self.start
+            raise IncompleteReadError(actual_bytes=self.position - self.start, expected_bytes=expected)
+
+    def _break(self, error: Exception) -> None:
+        """The connection broke: the rest is asked for anew, unless this happened too often."""
+        body, self._body = self._body, None
+        if body is not None:
+            body.close()
+        self._attempts += 1
+        if self._attempts >= ATTEMPTS:
+            raise as_os_error(error, self._address.path) from error
 
     def close(self) -> None:
         """Let go of the connection, which serves again if all was read."""
@@ -122,11 +145,6 @@ class Piece:
             except FAILURES as error:
                 raise as_os_error(error, self._address.path) from error
         body.close()
-
-    def _let_go(self) -> None:
-        body, self._body = self._body, None
-        if body is not None:
-            body.close()
 
     def _ask(self) -> dict[str, Any]:
         params: dict[str, Any] = dict(self._address.params)

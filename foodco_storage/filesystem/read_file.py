@@ -76,7 +76,7 @@ class ReadFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec is untyped
             size=size if size is not None else self._details["size"],
         )
         if streams:
-            self.cache = StreamCache(self.blocksize, self._fetch_range, self.size, self._open_piece)
+            self.cache = StreamCache(self.blocksize, self._fetch_range, self.size, self._open_piece, self._head)
         self.kwargs = {"version_id": version_id, **self._read_params}
 
     @property
@@ -99,7 +99,7 @@ class ReadFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec is untyped
         head = self._head
         if end <= len(head):
             return head[start:end]
-        if start < len(head):
+        if start < len(head) and end - start <= self._store.part_bytes:
             return head[start:] + self._get(len(head), end)
         return self._get(start, end)
 

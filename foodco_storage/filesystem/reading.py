@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from concurrent.futures import Future
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -13,8 +16,12 @@ from foodco_storage.filesystem.failures import is_past_the_end
 from foodco_storage.filesystem.pieces import Piece
 from foodco_storage.filesystem.store import Store
 
-Write = Callable[[int, bytes], None]
-"""Takes bytes of an object, and which byte the first of them is. Called from several threads."""
+_FAST: Final = 400 * 1024**2
+"""Bytes a second of one connection, beyond which more of them only get in each other's way: measured on loopback, where
+one reads 256 MiB in 0.15 s and ten in 0.6 s."""
+
+Take = Callable[[Piece, int], None]
+"""Reads a piece on until a byte of the object (exclusive)."""
 
 
 def cat_file(
@@ -51,14 +58,16 @@ def cat_file(
     length = piece.stop - piece.start
     if length <= store.part_bytes or store.concurrency == 1:
         return piece.readall()
-    buffer = bytearray(length)
-    view, first = memoryview(buffer), piece.start
+    # One allocation, which the system gives as it is filled, and no copy at the end: `getvalue` hands out what BytesIO holds.
+    memory = io.BytesIO(bytes(length))
+    first = piece.start
+    with memory.getbuffer() as view:
 
-    def keep(offset: int, data: bytes) -> None:
-        view[offset - first : offset - first + len(data)] = data
+        def fill(part: Piece, stop: int) -> None:
+            part.fill(view[part.position - first : stop - first])
 
-    in_parts(store, address, piece, keep, read)
-    return bytes(buffer)
+        in_parts(store, address, piece, fill, read)
+    return memory.getvalue()
 
 
 def open_piece(
@@ -79,14 +88,16 @@ def open_piece(
         raise
 
 
-def in_parts(store: Store, address: Address, piece: Piece, write: Write, read: Mapping[str, Any] | None = None) -> None:
+def in_parts(store: Store, address: Address, piece: Piece, take: Take, read: Mapping[str, Any] | None = None) -> None:
     """Read a large piece: its own body from the front, and other requests from the back until they meet.
+
+    A store that fills one connection as fast as Python can read is asked for nothing more.
 
     Args:
         store: who is asked, and whose threads are used.
         address: of the object.
         piece: just opened; closed at the end.
-        write: takes what comes, in no order.
+        take: reads a piece as far as a byte; called from several threads.
         read: parameters that go with reads.
 
     Raises:
@@ -99,36 +110,35 @@ def in_parts(store: Store, address: Address, piece: Piece, write: Write, read: M
         try:
             while True:
                 begin = parts.pop()
-                _pass_on(Piece(store, address, begin, min(begin + step, end), pin=piece.etag, read=read), write)
+                part = Piece(store, address, begin, min(begin + step, end), pin=piece.etag, read=read)
+                try:
+                    take(part, part.stop)
+                finally:
+                    part.close()
         except IndexError:
             return
         except BaseException:
             parts.clear()
             raise
 
-    helpers = [store.pools.parts.submit(from_the_back) for _ in range(min(store.concurrency, len(parts)) - 1)]
+    helpers: list[Future[None]] = []
+    began = time.monotonic()
     try:
         while parts:
             try:
                 begin = parts.popleft()
             except IndexError:
                 break
-            stop = min(begin + step, end)
-            while piece.position < stop:
-                at = piece.position
-                write(at, piece.some(stop - at))
+            take(piece, min(begin + step, end))
+            if not helpers and step > (time.monotonic() - began) * _FAST:
+                began = time.monotonic()
+            elif not helpers:
+                helpers = [
+                    store.pools.parts.submit(from_the_back) for _ in range(min(store.concurrency - 1, len(parts)))
+                ]
     finally:
         parts.clear()
         piece.close()
         failures = [error for helper in helpers if not helper.cancel() and (error := helper.exception()) is not None]
     if failures:
         raise failures[0]
-
-
-def _pass_on(piece: Piece, write: Write) -> None:
-    try:
-        while piece.position < piece.stop:
-            at = piece.position
-            write(at, piece.some(piece.stop - at))
-    finally:
-        piece.close()

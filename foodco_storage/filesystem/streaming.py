@@ -32,6 +32,7 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
         fetcher: reads a range at once: what is longer than a block.
         size: of the file.
         open_piece: opens a range.
+        head: bytes of the file's beginning that are there already.
     """
 
     name: ClassVar[str] = "stream"
@@ -42,11 +43,12 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
         fetcher: Callable[[int, int], bytes],
         size: int,
         open_piece: Callable[[int, int], Piece],
+        head: bytes = b"",
     ) -> None:
         super().__init__(blocksize, fetcher, size)
         self._open_piece = open_piece
         self._piece: Piece | None = None
-        self._kept: bytes = b""
+        self._kept: bytes = head
         self._kept_start = 0
         self._window = LEAST_BYTES
 
@@ -61,7 +63,7 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
             kept: bytes = self._kept[first - self._kept_start : end - self._kept_start]
             return kept
         self.miss_count += 1
-        if self._kept_start <= first < kept_end:
+        if self._kept_start <= first < kept_end and end - first <= self.blocksize:
             head = self._kept[first - self._kept_start :]
             return head + self._read(kept_end, end)
         return self._read(first, end)
@@ -70,7 +72,7 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
         if end - start > max(self.blocksize, LEAST_BYTES):
             self.close()
             self.total_requested_bytes += end - start
-            data = self.fetcher(start, end)
+            data: bytes = self.fetcher(start, end)
             self._keep(data, end)
             return data
         pieces = []
@@ -90,7 +92,7 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
             piece.read(start - piece.position)
             return piece
         # Who comes to the end of what was asked for reads on, and is given more at once.
-        goes_on = piece is not None and piece.position == piece.stop == start
+        goes_on = start == self._kept_start + len(self._kept)
         self.close()
         self._window = min(self._window * 2, self.blocksize) if goes_on else LEAST_BYTES
         stop = min(max(end, start + self._window), self.size)

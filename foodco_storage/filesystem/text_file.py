@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from types import TracebackType
 
 from foodco_storage.filesystem.write_file import WriteFile
 
@@ -11,7 +11,9 @@ from foodco_storage.filesystem.write_file import WriteFile
 class TextFile(io.TextIOWrapper):
     """A file in text mode. An exception in its `with` block discards what was written, as in binary mode."""
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None and isinstance(self.buffer, WriteFile):
             self.buffer.discard()
             self.buffer.ignores_writes = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Any, Final
 
 from fsspec.spec import AbstractBufferedFile
@@ -208,7 +209,9 @@ class WriteFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec is untyped
             self.discard()
             raise
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None and not self.closed:
             self.discard()
         self.close()

@@ -13,6 +13,7 @@ from typing import Any
 import boto3.session
 
 from foodco_storage.backends.connections import renew_connections
+from foodco_storage.backends.timestamps import read_fast
 from foodco_storage.config.load import load
 from foodco_storage.front.client import StorageClient
 from foodco_storage.front.injection import client_class
@@ -49,7 +50,9 @@ def open_client(
     if configuration is None:
         with _creating, client_class(session):
             made = make("s3", *args, **kwargs)
-        _clients.add(_client_of(made))
+        client = _client_of(made)
+        read_fast(client)
+        _clients.add(client)
         return made
 
     from foodco_storage.front.assembly import Assembly  # noqa: PLC0415 - a client without routes needs none of it

@@ -13,6 +13,7 @@ from foodco_storage.backends.breaker import Breaker
 from foodco_storage.backends.capabilities import PRESET_CAPABILITIES, Call, CapabilityBook
 from foodco_storage.backends.plain_client import PlainClient
 from foodco_storage.backends.presets import client_config, preset_of
+from foodco_storage.backends.timestamps import read_fast
 from foodco_storage.backends.watched import MakeApiCall
 from foodco_storage.config import Backend
 from foodco_storage.front.profiles import profile_session
@@ -105,6 +106,7 @@ def real_backend(
         backend: its configuration; None for `caller`, which is as the caller set it up.
         make_plain: makes another client of the same store (`plain_client`).
     """
+    read_fast(client)
     breaker = None
     if backend is not None and backend.breaker.enabled:
         breaker = Breaker(client.meta.endpoint_url, backend.breaker.failures, backend.breaker.open_seconds)

@@ -3,64 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
+from layered import MakeBucket, OpenFilesystem, configured
 
 import foodco_storage
 import foodco_storage.session
 from foodco_storage.filesystem import FoodcoFileSystem
-from foodco_storage.testing import Server
-
-COMPRESSION = {"codec": "zstd", "min_bytes": 1, "min_gain": 0, "frame_bytes": "16KiB", "exclude_types": []}
-LAYERS: dict[str, dict[str, Any]] = {
-    "no route": {},
-    "plain route": {"route": True},
-    "cache": {"cache": {"memory_max_bytes": "16MiB", "ttl_seconds": 0}},
-    "compression": {"compression": COMPRESSION},
-    "cutover": {"phase": "cutover"},
-    "all": {
-        "phase": "cutover",
-        "compression": COMPRESSION,
-        "cache": {"memory_max_bytes": "16MiB", "ttl_seconds": 0},
-    },
-}
-"""What a filesystem's buckets go through."""
-
-
-def described(server: Server) -> dict[str, Any]:
-    return {
-        "preset": "s3",
-        "endpoint_url": server.endpoint_url,
-        "access_key_id": server.access_key_id,
-        "secret_access_key": server.secret_access_key,
-        "allow_plaintext_secrets": True,
-    }
-
-
-def configured(layers: str, store: Server, source: Server, journal: str) -> dict[str, Any]:
-    """A configuration in which every bucket goes through some layers."""
-    options = dict(LAYERS[layers])
-    backends = {"store": described(store), "source": described(source)}
-    configuration: dict[str, Any] = {"backends": backends, "default": {"backend": "store"}}
-    if options:
-        options.pop("route", None)
-        route = {"bucket": "*", "primary": "store", **options}
-        if "phase" in options:
-            route["fallbacks"] = ["source"]
-            configuration["journal"] = {"directory": journal}
-        configuration["routes"] = {"everything": route}
-    return configuration
-
-
-OpenFilesystem = Callable[..., FoodcoFileSystem]
-MakeBucket = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def open_filesystem(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenFilesystem]:
+def open_filesystem(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OpenFilesystem]:
     """Opens a filesystem over two stores, told by their fixtures' names: one for all tests of a module."""
     opened: dict[Any, FoodcoFileSystem] = {}
 

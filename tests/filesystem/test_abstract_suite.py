@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from conftest import LAYERS, MakeBucket, OpenFilesystem
 from fsspec.tests import abstract
+from layered import LAYERS, MakeBucket, OpenFilesystem
 
 from foodco_storage.filesystem import FoodcoFileSystem
 
@@ -16,7 +16,7 @@ def _marks(layers: str) -> list[pytest.MarkDecorator]:
     return [] if layers == "all" else [pytest.mark.slow]
 
 
-class _Fixtures(abstract.AbstractFixtures):
+class _Fixtures(abstract.AbstractFixtures):  # type: ignore[misc] # fsspec is untyped
     @pytest.fixture(params=[pytest.param(layers, marks=_marks(layers)) for layers in LAYERS])
     def fs(self, request: pytest.FixtureRequest, open_filesystem: OpenFilesystem) -> FoodcoFileSystem:
         return open_filesystem(request.param, "moto_store", "moto_store_2")
@@ -34,21 +34,21 @@ class _Fixtures(abstract.AbstractFixtures):
         return False
 
 
-class TestCopy(abstract.AbstractCopyTests, _Fixtures):
+class TestCopy(abstract.AbstractCopyTests, _Fixtures):  # type: ignore[misc]
     pass
 
 
-class TestGet(abstract.AbstractGetTests, _Fixtures):
+class TestGet(abstract.AbstractGetTests, _Fixtures):  # type: ignore[misc]
     pass
 
 
-class TestPut(abstract.AbstractPutTests, _Fixtures):
+class TestPut(abstract.AbstractPutTests, _Fixtures):  # type: ignore[misc]
     pass
 
 
-class TestOpen(abstract.AbstractOpenTests, _Fixtures):
+class TestOpen(abstract.AbstractOpenTests, _Fixtures):  # type: ignore[misc]
     pass
 
 
-class TestPipe(abstract.AbstractPipeTests, _Fixtures):
+class TestPipe(abstract.AbstractPipeTests, _Fixtures):  # type: ignore[misc]
     pass
