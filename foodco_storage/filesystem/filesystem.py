@@ -71,6 +71,7 @@ class FoodcoFileSystem(
         asynchronous: for use in coroutines: `await fs._cat_file(path)`.
         loop: event loop of the synchronous methods of bulk operations; fsspec's own by default.
         batch_size: files of a bulk operation that are begun at once; 16 are worked at.
+        skip_instance_cache: make a new instance, whatever fsspec has kept.
 
     Raises:
         TypeError: an argument of another name.
@@ -120,6 +121,7 @@ class FoodcoFileSystem(
         asynchronous: bool = False,
         loop: Any = None,
         batch_size: int | None = None,
+        skip_instance_cache: bool = False,
     ) -> None:
         if max_concurrency < 1:
             raise ValueError(f"max_concurrency must be 1 or more, not {max_concurrency}")
