@@ -277,7 +277,7 @@ class FoodcoFileSystem(
         Raises:
             FileNotFoundError: no such object to read.
             TypeError: an argument that neither this nor the request takes.
-            ValueError: a mode that is none of these.
+            NotImplementedError: a mode that is none of these.
         """
         if requester_pays:
             kwargs["RequestPayer"] = "requester"
@@ -301,7 +301,7 @@ class FoodcoFileSystem(
                 autocommit=autocommit,
             )
         if mode not in {"ab", "wb", "xb"}:
-            raise ValueError(f"mode must be one of rb, wb, xb, ab (or r, w, x, a for text), not {mode!r}")
+            raise NotImplementedError(f"mode must be one of rb, wb, xb, ab (or r, w, x, a for text), not {mode!r}")
         return WriteFile(
             self,
             self.store,

@@ -64,7 +64,7 @@ def ls(store: Store, path: str, *, refresh: bool = False, versions: bool = False
         return kept
     prefix = f"{address.key}/" if address.key else ""
     entries = list(iterate(store, address.bucket, prefix, versions=versions, sizes=sizes or keeps))
-    entries.sort(key=_name)
+    entries.sort(key=_order)
     if not entries and address.key:
         return _file_itself(store, address, versions=versions)
     if keeps:
@@ -165,7 +165,7 @@ def find(
         directories = _directories(found, address.path)
     else:
         found, directories = _levels(store, address.bucket, stem, maxdepth, sizes=sizes)
-        if (found or directories) and address.key and not prefix:
+        if (found or directories) and not prefix:
             directories.append(_directory(address.path))
     if not found and not directories and address.key and not prefix:
         try:
@@ -174,8 +174,11 @@ def find(
             return {}
     if withdirs:
         found += directories
-    found.sort(key=_name)
-    return {entry["name"]: entry for entry in found}
+    told: dict[str, Info] = {}
+    for entry in sorted(found, key=_order):
+        # Of a path that is an object and a directory, the object, as `info` has it.
+        told.setdefault(entry["name"], entry)
+    return told
 
 
 def _levels(store: Store, bucket: str, stem: str, maxdepth: int, *, sizes: bool) -> tuple[list[Info], list[Info]]:
@@ -211,6 +214,5 @@ def parent_of_key(name: str) -> str:
     return name.rpartition("/")[0]
 
 
-def _name(entry: Info) -> str:
-    name: str = entry["name"]
-    return name
+def _order(entry: Info) -> tuple[str, bool]:
+    return entry["name"], entry["type"] == "directory"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
-
-from fsspec.spec import AbstractFileSystem
 
 from foodco_storage.filesystem import buckets, information, listing
 from foodco_storage.filesystem.in_thread import in_thread
@@ -129,18 +127,14 @@ class TreeMethods:
 
     _find = in_thread(find)
 
-    def walk(self, path: str, maxdepth: int | None = None, **kwargs: Any) -> Iterator[Any]:
-        """Directories below a path with what lies in them, as `os.walk`.
+    async def _walk(self, path: str, maxdepth: int | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+        """Directories below a path with what lies in them, as `os.walk`; `walk` in synchronous code.
 
         Raises:
             ValueError: the root: it has no end.
         """
-        _check_root(self.store, path)
-        kwargs.setdefault("sizes", kwargs.get("detail", False))
-        return AbstractFileSystem.walk(self, path, maxdepth=maxdepth, **kwargs)  # type: ignore[no-any-return]
-
-    async def _walk(self, path: str, maxdepth: int | None = None, **kwargs: Any) -> AsyncIterator[Any]:
-        _check_root(self.store, path)
+        if self.store.parse(path).bucket in {"", "*"}:
+            raise ValueError("walk needs a bucket: it would read all there are")
         kwargs.setdefault("sizes", kwargs.get("detail", False))
         async for found in super()._walk(path, maxdepth=maxdepth, **kwargs):  # type: ignore[misc]
             yield found
@@ -233,9 +227,3 @@ class TreeMethods:
         buckets.remove(self.store, self.store.parse(path.rstrip("/")))
 
     _rmdir = in_thread(rmdir)
-
-
-def _check_root(store: Store, path: str) -> None:
-    bucket = store.parse(path).bucket
-    if not bucket or bucket == "*":
-        raise ValueError("walk needs a bucket: it would read all there are")
