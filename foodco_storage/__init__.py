@@ -22,11 +22,22 @@ import boto3 as _boto3
 from boto3 import NullHandler, logging, set_stream_logger
 
 from foodco_storage import session
+from foodco_storage.registration import register_s3, register_s3_if_configured
 from foodco_storage.session import Session, client, resource, setup_default_session
 
 if TYPE_CHECKING:
     from foodco_storage import errors
-    from foodco_storage.config import Backend, Configuration, Control, Default, Journal, Mirror, Promote, Route
+    from foodco_storage.config import (
+        Backend,
+        Configuration,
+        Control,
+        Default,
+        Filesystem,
+        Journal,
+        Mirror,
+        Promote,
+        Route,
+    )
     from foodco_storage.counting import counters
     from foodco_storage.errors import (
         CircuitOpenError,
@@ -35,6 +46,7 @@ if TYPE_CHECKING:
         OperationRefusedError,
         StorageError,
     )
+    from foodco_storage.filesystem import FileChangedError, FoodcoFileSystem
 
 __version__ = "0.1.0"
 
@@ -46,6 +58,9 @@ _LAZY = {
     "Control": "foodco_storage.config",
     "ConfigurationError": "foodco_storage.errors",
     "Default": "foodco_storage.config",
+    "FileChangedError": "foodco_storage.filesystem",
+    "Filesystem": "foodco_storage.config",
+    "FoodcoFileSystem": "foodco_storage.filesystem",
     "Journal": "foodco_storage.config",
     "JournalError": "foodco_storage.errors",
     "Mirror": "foodco_storage.config",
@@ -63,6 +78,9 @@ __all__ = [
     "ConfigurationError",
     "Control",
     "Default",
+    "FileChangedError",
+    "Filesystem",
+    "FoodcoFileSystem",
     "Journal",
     "JournalError",
     "Mirror",
@@ -76,6 +94,7 @@ __all__ = [
     "counters",
     "errors",
     "logging",
+    "register_s3",
     "resource",
     "session",
     "set_stream_logger",
@@ -111,3 +130,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_LAZY, "errors", *(name for name in dir(_boto3) if not name.startswith("_"))})
+
+
+register_s3_if_configured()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from foodco_storage.config.load import load
 
 if TYPE_CHECKING:
-    from foodco_storage.config.model import Backend, Breaker, Capabilities, Configuration, Default, Route
+    from foodco_storage.config.model import Backend, Breaker, Capabilities, Configuration, Default, Filesystem, Route
     from foodco_storage.config.schema import json_schema
     from foodco_storage.config.secret import Secret
     from foodco_storage.config.validation import check
@@ -23,6 +23,7 @@ __all__ = [
     "Configuration",
     "Control",
     "Default",
+    "Filesystem",
     "Journal",
     "Mirror",
     "Promote",

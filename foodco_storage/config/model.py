@@ -225,6 +225,14 @@ class Default(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     backend: Annotated[str, _is("the backend; `caller`: as boto3 resolves it")] = CALLER
 
 
+class Filesystem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Paths of fsspec."""
+
+    register_s3: Annotated[
+        bool, _is("`s3://` paths are opened by this library once it is imported, in place of s3fs")
+    ] = False
+
+
 class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything: backends, routes, and the default.
 
@@ -239,6 +247,7 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     routes: Annotated[dict[str, Route], _is("routes, by a name of your choice")] = field(default_factory=dict)
     journal: Annotated[Journal, _is("writes not mirrored yet")] = field(default_factory=Journal)
     cache: Annotated[CacheDirectory, _is("what is kept on disk")] = field(default_factory=CacheDirectory)
+    filesystem: Annotated[Filesystem, _is("paths of fsspec")] = field(default_factory=Filesystem)
     default: Annotated[Default, _is("buckets without a route")] = field(default_factory=Default)
 
 

@@ -9,6 +9,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from foodco_storage.filesystem.addresses import Address
 from foodco_storage.filesystem.failures import FileChangedError
+from foodco_storage.filesystem.file_attributes import FileAttributes
 from foodco_storage.filesystem.information import file_of, look
 from foodco_storage.filesystem.pieces import Piece
 from foodco_storage.filesystem.reading import cat_file, open_piece
@@ -18,7 +19,7 @@ from foodco_storage.filesystem.streaming import LEAST_BYTES, StreamCache
 STREAM: Final = StreamCache.name
 
 
-class ReadFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec is untyped
+class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fsspec is untyped
     """An object as a binary file, open for reading.
 
     Opening asks for the first 64 KiB: whether the object is there, how large it is, and all of a small one, by one request.

@@ -11,6 +11,7 @@ from typing import Any, Final
 from fsspec.spec import AbstractBufferedFile
 
 from foodco_storage.filesystem.addresses import Address
+from foodco_storage.filesystem.file_attributes import FileAttributes
 from foodco_storage.filesystem.information import exists
 from foodco_storage.filesystem.reading import cat_file
 from foodco_storage.filesystem.store import Store
@@ -44,7 +45,7 @@ KEPT: Final[tuple[str, ...]] = (
 )
 
 
-class WriteFile(AbstractBufferedFile):  # type: ignore[misc] # fsspec is untyped
+class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fsspec is untyped
     """An object as a binary file, open for writing.
 
     The object appears when the file is closed, whole; what is larger than a block is sent in parts before. An exception in

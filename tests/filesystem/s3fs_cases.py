@@ -410,7 +410,7 @@ WRITES: dict[str, Case] = {
     "put large": lambda fs, b, tmp: (
         (tmp / "l").write_bytes(bytes(11 * 2**20)) and fs.put_file(str(tmp / "l"), f"{b}/l", chunksize=5 * 2**20)
     ),
-    "progress": lambda fs, b, tmp: _progress(fs, b, tmp),
+    "progress": _progress,
     "setxattr": lambda fs, b, _: fs.setxattr(f"{b}/a.txt", oven="wood") or fs.metadata(f"{b}/a.txt"),
     "setxattr underscore": lambda fs, b, _: fs.setxattr(f"{b}/a.txt", two_words="x") or fs.metadata(f"{b}/a.txt"),
     "setxattr none": lambda fs, b, _: fs.setxattr(f"{b}/a.txt", kitchen=None) or fs.metadata(f"{b}/a.txt"),

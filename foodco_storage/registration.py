@@ -1,0 +1,54 @@
+"""Taking over `s3://` and `s3a://` in fsspec, for code that can't change its paths."""
+
+from __future__ import annotations
+
+import os
+
+from foodco_storage.config.load import OVERLAY_PREFIX, find
+
+_VARIABLE = f"{OVERLAY_PREFIX}FILESYSTEM__REGISTER_S3"
+_CLASS = "foodco_storage.filesystem.s3_filesystem.S3FileSystem"
+
+
+def register_s3() -> None:
+    """Make fsspec open `s3://` and `s3a://` by this library, in this process, in place of s3fs.
+
+    Filesystems and files that are open stay what they are. `filesystem.register_s3 = true` in the configuration does the
+    same whenever `foodco_storage` is imported.
+
+    Example:
+        foodco_storage.register_s3()
+        pandas.read_csv("s3://foodco-menus/prices.csv")
+    """
+    import fsspec  # noqa: PLC0415 - who opens no files needs none of it
+
+    for protocol in ("s3", "s3a"):
+        # By its name: loaded when the first path is opened.
+        fsspec.register_implementation(protocol, _CLASS, clobber=True)
+
+
+def register_s3_if_configured() -> None:
+    """`register_s3`, where the configuration says so. What else is wrong with it, the first client tells."""
+    value = os.environ.get(_VARIABLE)
+    if _file_says_so() if value is None else value.strip().lower() == "true":
+        register_s3()
+
+
+def _file_says_so() -> bool:
+    path = find()
+    if path is None:
+        return False
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError):
+        return False
+    if "register_s3" not in text:
+        # Nearly always: nothing to parse.
+        return False
+    import tomllib  # noqa: PLC0415
+
+    try:
+        table = tomllib.loads(text).get("filesystem", {})
+    except tomllib.TOMLDecodeError:
+        return False
+    return isinstance(table, dict) and table.get("register_s3") is True
