@@ -7,12 +7,13 @@ read by their places, to the values that botocore gives; anything else is left t
 from __future__ import annotations
 
 import re
-from datetime import datetime
+import time
+from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from botocore.parsers import ResponseParserFactory
 from botocore.utils import parse_timestamp
-from dateutil.tz import tzutc
+from dateutil.tz import tzlocal, tzutc
 
 _ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3}|\.[0-9]{6})?Z", re.ASCII)
 """`2026-11-24T19:37:30.000Z`"""
@@ -31,8 +32,8 @@ _MONTHS: Final = {
     )
 }
 
-# dateutil's, so that reprs are boto3's too; it is one object, whoever asks for it.
 _UTC: Final = tzutc()
+_LOCAL_IS_UTC: Final = ("UTC", "UTC")
 
 
 def parse(value: Any) -> datetime:
@@ -43,8 +44,8 @@ def parse(value: Any) -> datetime:
     """
     if isinstance(value, str):
         try:
-            if _ISO.fullmatch(value) is not None:
-                return datetime.fromisoformat(value[:-1]).replace(tzinfo=_UTC)
+            if _ISO.fullmatch(value) is not None and (zone := _zone_of_z()) is not None:
+                return datetime.fromisoformat(value[:-1]).replace(tzinfo=zone)
             if (match := _HTTP.fullmatch(value)) is not None:
                 day, month, year, hour, minute, second = match.groups()
                 return datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=_UTC)
@@ -52,6 +53,13 @@ def parse(value: Any) -> datetime:
             # No such day or hour: botocore has a message for it.
             return _botocore(value)
     return _botocore(value)
+
+
+def _zone_of_z() -> tzinfo | None:
+    """What dateutil makes of `Z`, which it calls UTC; None where that takes more thought."""
+    if time.tzname == _LOCAL_IS_UTC:
+        return tzlocal()
+    return None if "UTC" in time.tzname else _UTC
 
 
 def _botocore(value: Any) -> datetime:

@@ -166,8 +166,15 @@ def not_written(error: Exception, path: str, match: Mapping[str, str]) -> Except
 
 
 def even_ranges(size: int, most: int) -> Iterator[tuple[int, int]]:
-    """Starts and ends (exclusive) of as few ranges as will do, of about one size: none is too small for a part."""
+    """Starts and ends (exclusive) of ranges of about one size, none too small for a part of many.
+
+    Args:
+        size: of all.
+        most: of one; a little more where the parts would be too small else.
+    """
     count = -(-size // most)
+    if count > 1 and size // count < LEAST_PART_BYTES:
+        count = max(size // LEAST_PART_BYTES, 1)
     for number in range(count):
         yield size * number // count, size * (number + 1) // count
 
