@@ -40,6 +40,18 @@ def test_caching() -> None:
     ]
 
 
+def test_paths() -> None:
+    ran = subprocess.run([sys.executable, str(EXAMPLES / "paths.py")], check=True, capture_output=True, text=True)
+    assert ran.stdout.splitlines() == [
+        "files: ['foodco-menus/2026/prices.csv']",
+        "size: 160011",
+        "columns: dish,price",
+        "last line: margherita,7.50",
+        "a service reads: no pineapple",
+        "s3:// too: no pineapple",
+    ]
+
+
 def test_compression() -> None:
     ran = subprocess.run([sys.executable, str(EXAMPLES / "compression.py")], check=True, capture_output=True, text=True)
     menu, picture, part, other = ran.stdout.splitlines()

@@ -58,7 +58,8 @@ def parse(value: Any) -> datetime:
 def _zone_of_z() -> tzinfo | None:
     """What dateutil makes of `Z`, which it calls UTC; None where that takes more thought."""
     if time.tzname == _LOCAL_IS_UTC:
-        return tzlocal()
+        local: tzinfo = tzlocal()
+        return local
     return None if "UTC" in time.tzname else _UTC
 
 

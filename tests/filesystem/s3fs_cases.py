@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -81,41 +80,23 @@ def _walk(fs: Any, path: str, **options: Any) -> Any:
     return [(root, sorted(dirs), sorted(files)) for root, dirs, files in fs.walk(path, **options)]
 
 
+def _asked(method: str, path: str) -> Case:
+    return lambda fs, b, _: getattr(fs, method)(f"{b}/{path}" if path else b)
+
+
+def _opened(cache: str) -> Case:
+    return lambda fs, b, _: _open(fs, f"{b}/large", cache_type=cache, block_size=4096)
+
+
+_METHODS = ("exists", "isdir", "isfile", "info", "size", "ls", "find", "checksum", "du", "glob")
+_PATHS = (
+    "", "a.txt", "empty", "dir", "dir/", "dir/sub", "dir/one", "both", "both/below", "marked", "marked/", "lone-marker",
+    "lone-marker/", "dots.in.name", "odd/space in it", "odd/plus+and&=?#", "odd/ünïcödé", "odd/percent%20", "odd/double/",
+    "odd/double//slash", "missing", "missing/", "a.txt/below", "di", "large",
+)  # fmt: skip
+
 READS: dict[str, Case] = {
-    **{
-        f"{method} {path or 'bucket'}": lambda fs, b, _, method=method, path=path: getattr(fs, method)(
-            f"{b}/{path}" if path else b
-        )
-        for method in ("exists", "isdir", "isfile", "info", "size", "ls", "find", "checksum", "ukey_of", "du", "glob")
-        for path in (
-            "",
-            "a.txt",
-            "empty",
-            "dir",
-            "dir/",
-            "dir/sub",
-            "dir/one",
-            "both",
-            "both/below",
-            "marked",
-            "marked/",
-            "lone-marker",
-            "lone-marker/",
-            "dots.in.name",
-            "odd/space in it",
-            "odd/plus+and&=?#",
-            "odd/ünïcödé",
-            "odd/percent%20",
-            "odd/double/",
-            "odd/double//slash",
-            "missing",
-            "missing/",
-            "a.txt/below",
-            "di",
-            "large",
-        )
-        if method != "ukey_of"
-    },
+    **{f"{method} {path or 'bucket'}": _asked(method, path) for method in _METHODS for path in _PATHS},
     "exists missing bucket": lambda fs, b, _: fs.exists(f"{b}-missing"),
     "exists key in missing bucket": lambda fs, b, _: fs.exists(f"{b}-missing/key"),
     "info missing bucket": lambda fs, b, _: fs.info(f"{b}-missing"),
@@ -211,17 +192,10 @@ READS: dict[str, Case] = {
     "open bucket": lambda fs, b, _: _open(fs, b),
     "open in missing bucket": lambda fs, b, _: _open(fs, f"{b}-missing/key"),
     "open mode": lambda fs, b, _: _open(fs, f"{b}/a.txt", mode="r+b"),
+    # fsspec leaves mmap's file open.
     **{
-        f"open {cache}": lambda fs, b, _, cache=cache: _open(fs, f"{b}/large", cache_type=cache, block_size=4096)
-        for cache in (
-            "none",
-            "readahead",
-            "bytes",
-            "all",
-            "blockcache",
-            "first",
-            "background",
-        )  # fsspec leaves mmap's file open
+        f"open {cache}": _opened(cache)
+        for cache in ("none", "readahead", "bytes", "all", "blockcache", "first", "background")
     },
     "open size given": lambda fs, b, _: _open(fs, f"{b}/a.txt", size=5),
     "steps": lambda fs, b, _: _steps(fs, f"{b}/b.txt"),
@@ -438,7 +412,4 @@ WRITES: dict[str, Case] = {
         fs.clear_multipart_uploads(b),
         fs.list_multipart_uploads(b),
     )[2],
-    "buffered writer": lambda fs, b, _: (
-        io.TextIOWrapper(fs.open(f"{b}/t", "wb"), encoding="ascii").close() or fs.cat_file(f"{b}/t")
-    ),
 }

@@ -156,8 +156,8 @@ class TestRequests:
 def test_spans_hold_every_range(ranges: list[tuple[str, int, int]], gap: int) -> None:
     from foodco_storage.filesystem.many_ranges import spans  # noqa: PLC0415
 
-    paths, starts, ends = ([r[i] for r in ranges] for i in range(3))
-    found = list(spans(paths, starts, ends, gap, most=150))  # type: ignore[arg-type]
+    paths, starts, ends = [r[0] for r in ranges], [r[1] for r in ranges], [r[2] for r in ranges]
+    found = list(spans(paths, starts, ends, gap, most=150))
     assert sorted(number for span in found for number in span.members) == list(range(len(ranges)))
     for span in found:
         assert len(span.members) == 1 or span.end - span.start <= 150

@@ -207,7 +207,7 @@ class TestAppend:
     @pytest.mark.parametrize("size", [0, 5, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1])
     def test_what_was_there_and_what_it_carried_stay(self, store: _Store, size: int) -> None:
         path = f"{store.bucket}/key"
-        more = {"ContentType": "text/plain", "Metadata": {"kitchen": "naples"}}
+        more: dict[str, Any] = {"ContentType": "text/plain", "Metadata": {"kitchen": "naples"}}
         store.fs.pipe_file(path, b"a" * size, **more)
         with store.fs.open(path, "ab") as file:
             assert file.tell() == size
