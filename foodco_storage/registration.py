@@ -25,6 +25,11 @@ def register_s3() -> None:
     for protocol in ("s3", "s3a"):
         # By its name: loaded when the first path is opened.
         fsspec.register_implementation(protocol, _CLASS, clobber=True)
+        if protocol in fsspec.registry:
+            # s3fs was loaded, and would go on to be found first.
+            from foodco_storage.filesystem.s3_filesystem import S3FileSystem  # noqa: PLC0415
+
+            fsspec.register_implementation(protocol, S3FileSystem, clobber=True)
 
 
 def register_s3_if_configured() -> None:

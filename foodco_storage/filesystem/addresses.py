@@ -49,6 +49,11 @@ class Address:
         return f"{self.bucket}/{self.key}" if self.key else self.bucket
 
     @property
+    def versioned(self) -> str:
+        """The path with its version, if it has one."""
+        return self.path if self.version is None else f"{self.path}{VERSION_MARK}{self.version}"
+
+    @property
     def params(self) -> dict[str, str]:
         """boto3's parameters for it."""
         named = {"Bucket": self.bucket, "Key": self.key}

@@ -28,7 +28,7 @@ class AttributeMethods:
     _getxattr = in_thread(getxattr)
 
     def setxattr(self, path: str, copy_kwargs: Mapping[str, Any] | None = None, **kw_args: str | None) -> None:
-        """Change metadata, and keep what else the object carries.
+        """Change metadata, and keep what else the object carries, but for its ACL.
 
         Args:
             path: of the object.
@@ -38,7 +38,7 @@ class AttributeMethods:
         Example:
             fs.setxattr("foodco-images/pizza.jpg", kitchen="naples", draft=None)
         """
-        attributes.set_metadata(self.store, self.store.key(path), kw_args, copy_kwargs)
+        attributes.set_metadata(self.store, self.store.writable_key(path), kw_args, copy_kwargs)
 
     _setxattr = in_thread(setxattr)
 

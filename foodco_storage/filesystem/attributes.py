@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from foodco_storage.filesystem.addresses import Address
+from foodco_storage.filesystem.carried import KEPT
 from foodco_storage.filesystem.failures import as_os_error
 from foodco_storage.filesystem.store import FAILURES, Store
-from foodco_storage.filesystem.write_file import KEPT
 
 KEY_ACLS: Final = frozenset({
     "private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read",
@@ -27,7 +28,7 @@ def metadata(store: Store, address: Address, params: Mapping[str, Any]) -> dict[
 def set_metadata(
     store: Store, address: Address, changes: Mapping[str, str | None], params: Mapping[str, Any] | None = None
 ) -> None:
-    """Change user metadata by a copy of the object onto itself, which keeps what else it carries.
+    """Change user metadata by a copy of the object onto itself, which keeps what else it carries, but for its ACL.
 
     Args:
         store: who is asked.
@@ -63,6 +64,11 @@ def get_tags(store: Store, address: Address) -> dict[str, str]:
     """Tags of an object."""
     answer = store.call("get_object_tagging", address.path, address.params)
     return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
+
+
+def encoded_tags(store: Store, address: Address) -> str:
+    """Tags of an object, as the parameter `Tagging` of requests that write one."""
+    return urlencode(get_tags(store, address))
 
 
 def put_tags(store: Store, address: Address, tags: Mapping[str, str], mode: str) -> None:

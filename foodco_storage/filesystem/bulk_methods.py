@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
+from glob import has_magic
 from typing import Any
 
+from fsspec.asyn import sync_wrapper
+from fsspec.utils import other_paths
+
 from foodco_storage.filesystem import deleting, many_ranges
+from foodco_storage.filesystem.addresses import Address, without_protocol
 from foodco_storage.filesystem.store import Store
 
 
 class BulkMethods:
     """What `FoodcoFileSystem` does with many objects; synchronously by the names without `_`.
 
-    `cat`, `pipe`, `get`, `put`, `copy` and `mv` are fsspec's, over the methods of single objects.
+    `cat`, `pipe`, `get`, `put` and `copy` are fsspec's, over the methods of single objects.
     """
 
     store: Store
+
+    # Of the other bases.
+    _cat_file: Callable[..., Awaitable[bytes]]
+    _cp_file: Callable[..., Awaitable[None]]
+    _exists: Callable[..., Awaitable[bool]]
+    _find: Callable[..., Awaitable[Any]]
+    _glob: Callable[..., Awaitable[Any]]
+    _is_bucket_versioned: Callable[..., Awaitable[bool]]
+    _isdir: Callable[..., Awaitable[bool]]
+    _isfile: Callable[..., Awaitable[bool]]
+    _rmdir: Callable[..., Awaitable[None]]
+    _strip_protocol: Callable[[Any], Any]
 
     async def _cat_ranges(
         self,
@@ -58,7 +75,7 @@ class BulkMethods:
         spans = list(many_ranges.spans([paths[number] for number in plain], begins, stops, gap))
         run = self.store.pools.run
         calls = [run(many_ranges.bring, self.store, span, kwargs) for span in spans]
-        rest = [self._cat_file(paths[n], start=first[n], end=last[n], **kwargs) for n in others]  # type: ignore[attr-defined]
+        rest = [self._cat_file(paths[n], start=first[n], end=last[n], **kwargs) for n in others]
         results: list[Any] = await asyncio.gather(*calls, *rest, return_exceptions=True)
         brought = results[: len(spans)]
         for number, etag in many_ranges.changed(spans, brought).items():
@@ -99,22 +116,130 @@ class BulkMethods:
             FileNotFoundError: nothing matches.
             OSError: something could not be removed; what could is.
         """
+        _roots, paths = await self._roots_and_objects(path, recursive=recursive, maxdepth=maxdepth)
+        addresses = [self.store.parse(one) for one in paths]
+        removed = await self._remove([address for address in addresses if address.key])
+        if maxdepth is None:
+            for bucket in (address.bucket for address in addresses if not address.key):
+                if recursive and await self._is_bucket_versioned(bucket):
+                    await self.store.pools.run(deleting.remove_versions, self.store, bucket)
+                await self._rmdir(bucket)
+        return removed
+
+    async def _remove(self, addresses: Iterable[Address]) -> list[str]:
         run, store = self.store.pools.run, self.store
-        if recursive and isinstance(path, str):
-            address = store.parse(path)
-            if address.bucket and not address.key and await self._is_bucket_versioned(address.bucket):  # type: ignore[attr-defined]
-                await run(deleting.remove_versions, store, address.bucket)
-        paths: Sequence[str] = await self._expand_path(path, recursive=recursive, maxdepth=maxdepth)  # type: ignore[attr-defined]
-        addresses = [store.parse(one) for one in paths]
-        batches = deleting.batches(address for address in addresses if address.key)
+        batches = deleting.batches(addresses)
         results: list[Any] = await asyncio.gather(
             *(run(deleting.remove_batch, store, batch) for batch in batches), return_exceptions=True
         )
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-        await asyncio.gather(*(self._rmdir(a.bucket) for a in addresses if not a.key))  # type: ignore[attr-defined]
         return [removed for result in results for removed in result]
+
+    async def _mv(
+        self,
+        path1: str | list[str],
+        path2: str | list[str],
+        recursive: bool = False,
+        maxdepth: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Move objects: copy them, and when all are copied remove exactly those that were.
+
+        Args:
+            path1: of an object, or patterns; a list of them.
+            path2: where to; a path that ends with `/` is a directory.
+            recursive: what lies below too.
+            maxdepth: levels to go down.
+            **kwargs: parameters of CopyObject.
+
+        Raises:
+            FileNotFoundError: there is nothing to move.
+            ValueError: into itself.
+            OSError: something could not be copied; nothing is removed then.
+        """
+        if isinstance(path1, list) and isinstance(path2, list):
+            pairs = list(zip(path1, path2, strict=True))
+        else:
+            roots, found = await self._roots_and_objects(path1, recursive=recursive, maxdepth=maxdepth)
+            targets = await self._targets(path1, [*roots, *found], path2)
+            pairs = [(source, targets[source]) for source in found if self.store.parse(source).key]
+        addressed = [(self.store.key(source), self.store.writable_key(target)) for source, target in pairs]
+        moved = [(source, target) for source, target in addressed if source != target]
+        if {source.path for source, _ in moved} & {target.path for _, target in moved}:
+            raise ValueError(f"{path1} can't be moved to {path2}: objects would take each other's places")
+        if recursive and isinstance(path1, str):
+            root = self.store.parse(path1)
+            if any(_is_below(root, target) for _, target in moved):
+                raise ValueError(f"{path1} can't be moved into itself ({path2})")
+        copies = (self._cp_file(source.versioned, target.path, **kwargs) for source, target in moved)
+        for result in await asyncio.gather(*copies, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+        await self._remove([source for source, _ in moved])
+
+    mv = sync_wrapper(_mv)
+
+    async def _targets(self, path1: Any, sources: list[str], path2: Any) -> dict[str, str]:
+        """Where each goes, by the rules of fsspec's `copy`."""
+        base = list(dict.fromkeys(sources))
+        is_text, is_pattern = isinstance(path1, str), isinstance(path1, str) and has_magic(path1)
+        into = isinstance(path2, str) and (path2.endswith("/") or await self._isdir(path2))
+        exists = (is_pattern and len(base) == 1) or (is_text and not is_pattern and into and not path1.endswith("/"))
+        return dict(zip(base, other_paths(base, path2, exists=exists, flatten=not is_text), strict=True))
+
+    async def _roots_and_objects(
+        self, path: str | list[str], *, recursive: bool, maxdepth: int | None
+    ) -> tuple[list[str], list[str]]:
+        """What paths and patterns name, and the objects and buckets that they stand for.
+
+        A path with `*`, `?` or `[` that an object has for its name is that object, and no pattern: what is removed or moved
+        must be what was named.
+
+        Raises:
+            FileNotFoundError: one stands for nothing.
+        """
+        roots: list[str] = []
+        for one in [path] if isinstance(path, str) else path:
+            name = self._strip_protocol(one)
+            if has_magic(name) and not await self._isfile(name):
+                matches = await self._glob(name, maxdepth=maxdepth)
+                if not matches:
+                    raise FileNotFoundError(2, "nothing matches", name)
+                roots += matches
+            else:
+                # A slash at its end is part of a key.
+                roots.append(name if recursive else without_protocol(one).lstrip("/"))
+        if not recursive:
+            return roots, list(dict.fromkeys(roots))
+        found: dict[str, None] = {}
+        for root in roots:
+            found.update(dict.fromkeys(await self._below(root, maxdepth)))
+        return roots, list(found)
+
+    async def _below(self, root: str, maxdepth: int | None) -> list[str]:
+        """The objects below a path, and at it; of a bucket, the bucket last.
+
+        Raises:
+            FileNotFoundError: nothing lies there.
+        """
+        below: list[str] = await self._find(root, maxdepth=maxdepth)
+        if not self.store.parse(root).key:
+            if not below and not await self._exists(root):
+                raise FileNotFoundError(2, "there is no bucket of this name", root)
+            return [*below, root]
+        if root not in below and await self._isfile(root):
+            # An object may have the name of a directory.
+            below.append(root)
+        if not below:
+            raise FileNotFoundError(2, "nothing lies there", root)
+        return below
+
+
+def _is_below(root: Address, target: Address) -> bool:
+    above = f"{root.key.rstrip('/')}/" if root.key else ""
+    return target.bucket == root.bucket and target.key.startswith(above)
 
 
 def _one_each(name: str, given: Any, count: int) -> list[int | None]:

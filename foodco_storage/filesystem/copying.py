@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from foodco_storage.filesystem.addresses import Address
+from foodco_storage.filesystem.attributes import encoded_tags
+from foodco_storage.filesystem.carried import KEPT
 from foodco_storage.filesystem.store import Store
-from foodco_storage.filesystem.uploads import MEBIBYTE, MOST_PART_BYTES, Upload, even_ranges
-from foodco_storage.filesystem.write_file import KEPT
+from foodco_storage.filesystem.uploads import MEBIBYTE, MOST_PART_BYTES, MOST_PARTS, Upload, even_ranges
 
 COPIED_AT_ONCE: Final = 150 * MEBIBYTE
 """Larger objects are copied in parts, as in s3fs: the limit of S3 is 5 GiB, but such a copy takes minutes."""
@@ -30,17 +31,15 @@ def copy_file(
     Args:
         store: who is asked.
         source: of the object.
-        target: where to; a version can't be written.
+        target: where to.
         params: of CopyObject.
         preserve_etag: make the parts that the source was made of, so that the copy has the same ETag.
         block: size of parts, of what is copied in parts.
 
     Raises:
         FileNotFoundError: there is no such object.
-        ValueError: the target names a version, or the parts have a size that S3 does not take.
+        ValueError: the parts have a size that S3 does not take.
     """
-    if target.version is not None:
-        raise ValueError(f"{target.path}: a version can't be written; leave out ?versionId=")
     if not 5 * MEBIBYTE <= block <= MOST_PART_BYTES:
         raise ValueError(f"block must be between 5 MiB and 5 GiB, not {block}")
     head = store.call("head_object", source.path, source.params, params)
@@ -53,8 +52,10 @@ def copy_file(
         store.call("copy_object", source.path, wanted, params)
         return
     else:
-        ranges = list(even_ranges(size, block))
+        ranges = list(even_ranges(size, max(block, -(-size // MOST_PARTS))))
     kept = {name: head[name] for name in KEPT if name in head}
+    if head.get("TagCount"):
+        kept["Tagging"] = encoded_tags(store, source)
     upload = Upload(store, target, {**kept, **params})
     try:
         for start, end in ranges:
@@ -76,13 +77,7 @@ def _ranges_of_parts(store: Store, source: Address, count: int) -> list[tuple[in
 
 
 def merge(store: Store, target: Address, sources: list[Address], params: Mapping[str, Any]) -> None:
-    """Make one object of several, in order. All but the last must have 5 MiB or more.
-
-    Raises:
-        ValueError: the target names a version.
-    """
-    if target.version is not None:
-        raise ValueError(f"{target.path}: a version can't be written; leave out ?versionId=")
+    """Make one object of several, in order. All but the last must have 5 MiB or more."""
     heads = [store.call("head_object", source.path, source.params) for source in sources]
     upload = Upload(store, target, params)
     try:

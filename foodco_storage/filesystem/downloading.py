@@ -62,6 +62,11 @@ def get_file(
         piece.close()
 
 
+def make_directory(local: str) -> None:
+    """Make a local directory, unless it is there."""
+    Path(local).mkdir(parents=True, exist_ok=True)
+
+
 def _one_by_one(piece: Piece, write: Callable[[bytes], Any], told: Callable[[int], Any]) -> None:
     while piece.position < piece.stop:
         data = piece.some(piece.stop - piece.position)

@@ -59,7 +59,7 @@ _KINDS: Final[Mapping[int, tuple[str, ...]]] = {
     errno.ENOSYS: ("501", "NotImplemented"),
     errno.EBUSY: (
         "409", "503", "ConditionalRequestConflict", "OperationAborted", "RestoreAlreadyInProgress",
-        "ServiceUnavailable", "SlowDown", "Throttling", "TooManyRequests",
+        "ServiceUnavailable", "429", "SlowDown", "Throttling", "TooManyRequests",
     ),
     errno.EREMOTEIO: ("500", "InternalError"),
     errno.EREMCHG: ("301", "307", "PermanentRedirect", "Redirect", "TemporaryRedirect"),

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from fsspec.asyn import AsyncFileSystem, get_loop
+from fsspec.compression import compr
+from fsspec.core import get_compression
 
 from foodco_storage.filesystem.addresses import VERSION_MARK, without_protocol
 from foodco_storage.filesystem.attribute_methods import AttributeMethods
 from foodco_storage.filesystem.bulk_methods import BulkMethods
+from foodco_storage.filesystem.compressed_file import CompressedFile
 from foodco_storage.filesystem.instances import Instances, stable_token
 from foodco_storage.filesystem.object_methods import ObjectMethods
 from foodco_storage.filesystem.options import ClientOptions
@@ -32,9 +35,9 @@ FETCHED_PART_BYTES: Final = 8 * 1024**2
 
 class FoodcoFileSystem(
     ObjectMethods,
-    BulkMethods,
     TreeMethods,
     AttributeMethods,
+    BulkMethods,
     AsyncFileSystem,  # type: ignore[misc] # fsspec is untyped
     metaclass=Instances,
 ):
@@ -236,8 +239,12 @@ class FoodcoFileSystem(
 
         Text files that fail in their `with` block leave nothing, as binary ones do.
         """
-        if "b" in mode:
+        if "b" in mode and (compression is None or mode == "rb"):
             return super().open(path, mode, block_size, cache_options, compression, **kwargs)
+        if "b" in mode:
+            file = super().open(path, mode, block_size, cache_options, **kwargs)
+            codec = get_compression(path, compression)
+            return file if codec is None else CompressedFile(compr[codec](file, mode=mode[0]), file)
         text = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
         binary = self.open(path, mode.replace("t", "") + "b", block_size, cache_options, compression, **kwargs)
         return TextFile(binary, **text)

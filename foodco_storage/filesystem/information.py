@@ -150,6 +150,10 @@ def modified(found: Info, path: str) -> Any:
     return found["LastModified"]
 
 
-def versioned_name(address: Address, version: str | None) -> str:
-    """The path of one version of an object."""
-    return f"{address.path}{VERSION_MARK}{version}" if version and version != "null" else address.path
+def versioned_name(path: str, entry: Mapping[str, Any]) -> str:
+    """The path of one version of an object, as ListObjectVersions tells of it."""
+    version = entry.get("VersionId")
+    # What was written before its bucket kept versions is named so too, unless it is the latest.
+    if not version or (version == "null" and entry.get("IsLatest")):
+        return path
+    return f"{path}{VERSION_MARK}{version}"

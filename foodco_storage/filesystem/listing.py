@@ -108,7 +108,7 @@ def iterate(
             entry["type"] = "file"
             entry["size"] = entry["Size"]
             if versions:
-                entry["name"] = versioned_name(Address(bucket, name[len(above) :]), entry.get("VersionId"))
+                entry["name"] = versioned_name(name, entry)
             yield entry
 
 
@@ -190,7 +190,7 @@ def _levels(store: Store, bucket: str, stem: str, maxdepth: int, *, sizes: bool)
         files += [entry for entry in entries if entry["type"] == "file"]
         below = [entry for entry in entries if entry["type"] == "directory"]
         directories += below
-        above = [entry["name"].partition("/")[2] + "/" for entry in below]
+        above = [entry["name"][len(bucket) + 1 :] + "/" for entry in below]
     return files, directories
 
 

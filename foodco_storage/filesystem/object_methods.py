@@ -68,7 +68,7 @@ class ObjectMethods:
             FileExistsError: mode `create`, and there is an object.
             ValueError: a parameter that PutObject does not take.
         """
-        address = self.store.key(path)
+        address = self.store.writable_key(path)
         try:
             return writing.pipe_file(
                 self.store, address, value, kwargs, mode=mode, chunksize=chunksize, concurrency=max_concurrency
@@ -103,10 +103,9 @@ class ObjectMethods:
             FileExistsError: mode `create`, and there is an object.
             FileNotFoundError: no such local file, or no such bucket.
         """
-        address = self.store.parse(rpath)
         if writing.is_directory(lpath):
             return
-        address = self.store.key(rpath)
+        address = self.store.writable_key(rpath)
         callback.set_size(writing.size_of(lpath))
         try:
             writing.put_file(
@@ -144,6 +143,10 @@ class ObjectMethods:
         Raises:
             FileNotFoundError: no such object.
         """
+        if not self.store.parse(rpath).key:
+            # A bucket, the directory above what is fetched with it.
+            downloading.make_directory(lpath)
+            return
         address = self.store.key(rpath).with_version(version_id)
         downloading.get_file(self.store, address, lpath, callback.set_size, callback.relative_update, kwargs)
 
@@ -169,7 +172,10 @@ class ObjectMethods:
         Raises:
             FileNotFoundError: no such object.
         """
-        target = self.store.key(path2)
+        if not self.store.parse(path1).key:
+            # A bucket, the directory above what is copied with it.
+            return
+        target = self.store.writable_key(path2)
         try:
             copying.copy_file(
                 self.store, self.store.key(path1), target, kwargs, preserve_etag=bool(preserve_etag), block=block
@@ -203,9 +209,7 @@ class ObjectMethods:
         Raises:
             ValueError: `truncate=False`, and there is an object: S3 can't change its time.
         """
-        address = self.store.key(path)
-        if address.version is not None:
-            raise ValueError(f"{path}: a version can't be written; leave out ?versionId=")
+        address = self.store.writable_key(path)
         if data:
             raise ValueError("touch writes empty objects; pipe_file writes data")
         if not truncate and exists(self.store, address.path):
@@ -225,7 +229,7 @@ class ObjectMethods:
             filelist: paths of the others, which stay.
             **kwargs: parameters of CreateMultipartUpload.
         """
-        target = self.store.key(path)
+        target = self.store.writable_key(path)
         try:
             copying.merge(self.store, target, [self.store.key(one) for one in filelist], kwargs)
         finally:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fsspec.dircache import DirCache
 
 from foodco_storage.errors import StorageError
-from foodco_storage.filesystem.addresses import Address, parent, parse
+from foodco_storage.filesystem.addresses import Address, parse
 from foodco_storage.filesystem.failures import as_os_error
 from foodco_storage.filesystem.pools import Pools
 
@@ -89,6 +89,18 @@ class Store:
             raise IsADirectoryError(21, "this path names no object: write bucket/key", str(path))
         return address
 
+    def writable_key(self, path: Any) -> Address:
+        """The address of a path that an object is to be written to.
+
+        Raises:
+            IsADirectoryError: it names a bucket, or nothing.
+            ValueError: it names a version.
+        """
+        address = self.key(path)
+        if address.version is not None:
+            raise ValueError(f"{path}: a version can't be written; leave out ?versionId=")
+        return address
+
     def call(
         self, operation: str, path: str, params: Mapping[str, Any], *optional: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -129,10 +141,11 @@ class Store:
 
     def written(self, path: str) -> None:
         """Forget listings that a write to a path, or its removal, has made old: of it and of all above it."""
-        at = path.rstrip("/")
+        at = path
         while at:
             self.dircache.pop(at, None)
-            at = parent(at)
+            self.dircache.pop(at.rstrip("/"), None)
+            at = at.rpartition("/")[0]
 
     def after_fork(self) -> None:
         """In a forked child: another thread may have held the lock. The client looks after itself."""

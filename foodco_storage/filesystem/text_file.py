@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from types import TracebackType
 
+from foodco_storage.filesystem.compressed_file import CompressedFile
 from foodco_storage.filesystem.write_file import WriteFile
 
 
@@ -14,7 +15,8 @@ class TextFile(io.TextIOWrapper):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None and isinstance(self.buffer, WriteFile):
+        if kind is not None and isinstance(self.buffer, WriteFile | CompressedFile):
             self.buffer.discard()
-            self.buffer.ignores_writes = True
+            if isinstance(self.buffer, WriteFile):
+                self.buffer.ignores_writes = True
         self.close()

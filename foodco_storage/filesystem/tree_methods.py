@@ -136,6 +136,8 @@ class TreeMethods:
         if self.store.parse(path).bucket in {"", "*"}:
             raise ValueError("walk needs a bucket: it would read all there are")
         kwargs.setdefault("sizes", kwargs.get("detail", False))
+        # fsspec would take whatever can't be listed for empty.
+        kwargs.setdefault("on_error", _raise_unless_missing)
         async for found in super()._walk(path, maxdepth=maxdepth, **kwargs):  # type: ignore[misc]
             yield found
 
@@ -227,3 +229,8 @@ class TreeMethods:
         buckets.remove(self.store, self.store.parse(path.rstrip("/")))
 
     _rmdir = in_thread(rmdir)
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

@@ -118,6 +118,9 @@ class Upload:
         """
         while self._pending:
             self._settle()
+        if match:
+            # Ceph takes the condition of the next request, and does not heed it.
+            self._check_absent()
         done = {**self._upload, "MultipartUpload": {"Parts": self._parts}, **match}
         try:
             return self._store.send("complete_multipart_upload", done, self._params)
@@ -125,6 +128,21 @@ class Upload:
             # Whether it came about nobody knows where the answer was lost. An upload that did is not there to be aborted.
             self.abort()
             raise not_written(error, self._address.path, match) from error
+        except BaseException:
+            self.abort()
+            raise
+
+    def _check_absent(self) -> None:
+        """Raises: FileExistsError."""
+        try:
+            self._store.call("head_object", self._address.path, self._where)
+        except FileNotFoundError:
+            return
+        except BaseException:
+            self.abort()
+            raise
+        self.abort()
+        raise FileExistsError(17, "there is an object already", self._address.path)
 
     def abort(self) -> None:
         """Give up: the store keeps no part. Safe to call twice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from collections.abc import Mapping
 from types import TracebackType
@@ -11,6 +12,9 @@ from typing import Any, Final
 from fsspec.spec import AbstractBufferedFile
 
 from foodco_storage.filesystem.addresses import Address
+from foodco_storage.filesystem.attributes import encoded_tags
+from foodco_storage.filesystem.carried import KEPT
+from foodco_storage.filesystem.failures import FileChangedError
 from foodco_storage.filesystem.file_attributes import FileAttributes
 from foodco_storage.filesystem.information import exists
 from foodco_storage.filesystem.reading import cat_file
@@ -18,31 +22,13 @@ from foodco_storage.filesystem.store import Store
 from foodco_storage.filesystem.uploads import LEAST_PART_BYTES, MOST_PART_BYTES, Upload, even_ranges
 from foodco_storage.filesystem.writing import condition, put
 
+logger = logging.getLogger("foodco_storage")
+
 CONCURRENCY: Final = 4
 """Parts on their way at once: so many, and the one that is being written, are held in memory."""
 
 _GROWS_AFTER: Final = 1000
 """Parts, after which they become twice as large: 5 TiB are reached with fewer than 10,000."""
-
-# What an appended object keeps of the old one.
-KEPT: Final[tuple[str, ...]] = (
-    "BucketKeyEnabled",
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ContentType",
-    "Expires",
-    "Metadata",
-    "ObjectLockLegalHoldStatus",
-    "ObjectLockMode",
-    "ObjectLockRetainUntilDate",
-    "SSECustomerAlgorithm",
-    "SSEKMSKeyId",
-    "ServerSideEncryption",
-    "StorageClass",
-    "WebsiteRedirectLocation",
-)
 
 
 class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fsspec is untyped
@@ -81,22 +67,27 @@ class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # f
         if not LEAST_PART_BYTES <= block_size <= MOST_PART_BYTES:
             raise ValueError(f"block_size must be between 5 MiB ({LEAST_PART_BYTES}) and 5 GiB, not {block_size}")
         self._store = store
-        self._address: Address = store.key(path)
+        self._address: Address = store.writable_key(path)
         self._params = dict(params)
         self._grows = grows
         self._upload: Upload | None = None
         self.buffer = io.BytesIO()
         self._match = condition("create" if mode == "xb" else "overwrite")
         self._done = False
+        self._goes_on_from: str | None = None
         self.ignores_writes = False
         """Set when it was discarded and a text file above it is still to be closed."""
-        if self._address.version is not None:
-            raise ValueError(f"{path}: a version can't be written; leave out ?versionId=")
         if mode == "xb" and exists(store, self._address.path):
             raise FileExistsError(17, "there is an object or a directory already", self._address.path)
         super().__init__(fs, path, mode=mode, block_size=block_size, autocommit=autocommit)
         if mode == "ab":
-            self._take_over()
+            try:
+                self._take_over()
+            except BaseException:
+                # Whoever collects this file must not make an object of the nothing that it holds.
+                self.discard()
+                self.closed = True
+                raise
 
     def _take_over(self) -> None:
         """Begin with what is there."""
@@ -105,7 +96,10 @@ class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # f
         except FileNotFoundError:
             return
         self._params = {name: head[name] for name in KEPT if name in head} | self._params
+        if head.get("TagCount") and "Tagging" not in self._params:
+            self._params["Tagging"] = encoded_tags(self._store, self._address)
         size, etag = int(head["ContentLength"]), head.get("ETag")
+        self._goes_on_from = etag
         if size < LEAST_PART_BYTES:
             self.write(cat_file(self._store, self._address, pin=etag, read=self._params))
             return
@@ -127,6 +121,8 @@ class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # f
         """
         if self.ignores_writes:
             return memoryview(data).nbytes
+        if self._done and not self.closed:
+            raise ValueError("this file was committed or discarded")
         written: int = super().write(data)
         return written
 
@@ -174,7 +170,12 @@ class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # f
         """Make the object; after this the file is done with."""
         if self._done:
             return
+        if self._goes_on_from is not None:
+            self._check_unchanged()
         self._done = True
+        if self._upload is not None and self.buffer.tell():
+            # Its transaction ends while it is open.
+            self._upload.add(self.buffer.getvalue())
         if self._upload is None:
             body = self.buffer.getvalue()
             answer = put(self._store, self._address, body, self._params, self._match)
@@ -183,6 +184,20 @@ class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # f
         self.version_id = answer.get("VersionId")
         self.buffer = io.BytesIO()
         self._store.written(self._address.path)
+
+    def _check_unchanged(self) -> None:
+        """Of an append: nobody has written the object since.
+
+        Raises:
+            FileChangedError: somebody has, and it stays; what was added is lost.
+        """
+        try:
+            head = self._store.call("head_object", self._address.path, self._address.params, self._params)
+        except FileNotFoundError:
+            head = {}
+        if head.get("ETag") != self._goes_on_from:
+            self.discard()
+            raise FileChangedError(self._address.path, self._goes_on_from)
 
     def discard(self) -> None:
         """Leave no object and no parts; after this the file is done with."""
@@ -218,5 +233,10 @@ class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # f
         self.close()
 
     def __del__(self) -> None:
-        if not self.closed and not sys.is_finalizing():
-            self.close()
+        if self.closed:
+            return
+        if sys.is_finalizing():
+            # There are no threads any more that could send it.
+            logger.warning("%s was not closed before the program ended, and is not written", self.path)
+            return
+        self.close()

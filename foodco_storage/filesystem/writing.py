@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from foodco_storage.filesystem.addresses import Address
+from foodco_storage.filesystem.information import is_file
 from foodco_storage.filesystem.store import FAILURES, Store
 from foodco_storage.filesystem.uploads import Upload, not_written, part_bytes_for, send_all
 
@@ -40,10 +41,23 @@ def put(
         raise not_written(error, address.path, match) from error
 
 
+def check(store: Store, address: Address, params: Mapping[str, Any], match: Mapping[str, str]) -> None:
+    """Before many parts are sent: that nothing stands against it.
+
+    Raises:
+        FileExistsError: there is an object, which must stay.
+        ValueError: a parameter that PutObject does not take.
+    """
+    if unknown := sorted(params.keys() - store.taken("put_object", params).keys()):
+        raise ValueError(f"{address.path}: PutObject takes no {', '.join(unknown)}")
+    if match and is_file(store, address.path):
+        raise FileExistsError(17, "there is an object already", address.path)
+
+
 def pipe_file(
     store: Store,
     address: Address,
-    data: bytes,
+    data: Any,
     params: Mapping[str, Any],
     *,
     mode: str = "overwrite",
@@ -59,7 +73,8 @@ def pipe_file(
     view = memoryview(data).cast("B")
     part = part_bytes_for(len(view), chunksize)
     if len(view) < 2 * part:
-        return put(store, address, data, params, match)
+        return put(store, address, data if isinstance(data, bytes | bytearray) else bytes(view), params, match)
+    check(store, address, params, match)
     upload = Upload(store, address, params, concurrency)
     send_all(upload, (view[start : start + part] for start in range(0, len(view), part)), match)
     return None
@@ -99,6 +114,7 @@ def put_file(
             put(store, address, file, params, match)
             told(size)
             return
+        check(store, address, params, match)
         upload = Upload(store, address, params, concurrency, told)
         send_all(upload, iter(lambda: file.read(part), b""), match)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,19 +11,29 @@ from fsspec.tests import abstract
 from layered import LAYERS, MakeBucket, OpenFilesystem
 
 
-def _marks(layers: str) -> list[pytest.MarkDecorator]:
-    # Once on every Python; each by itself on one.
-    return [] if layers == "all" else [pytest.mark.slow]
+def _over(*pairs: tuple[str, str]) -> list[Any]:
+    """Layers and stores, and when they are run: moto's plain route on every Python, the others on one."""
+    return [
+        pytest.param(
+            pair, marks=[] if pair == ("plain route", "moto_store") else [pytest.mark.slow], id=" on ".join(pair)
+        )
+        for pair in pairs
+    ]
+
+
+_STORES = ("moto_store", "ceph")
+_PAIRS = list(itertools.product(LAYERS, _STORES))
 
 
 class _Fixtures(abstract.AbstractFixtures):  # type: ignore[misc] # fsspec is untyped
-    @pytest.fixture(params=[pytest.param(layers, marks=_marks(layers)) for layers in LAYERS])
+    @pytest.fixture(params=_over(*_PAIRS))
     def fs(self, request: pytest.FixtureRequest, open_filesystem: OpenFilesystem) -> Any:
-        return open_filesystem(request.param, "moto_store", "moto_store_2")
+        layers, store = request.param
+        return open_filesystem(layers, store, "moto_store_2")
 
     @pytest.fixture
-    def fs_path(self, fs: Any, make_bucket: MakeBucket) -> Any:
-        return make_bucket("moto_store", "moto_store_2")
+    def fs_path(self, request: pytest.FixtureRequest, fs: Any, make_bucket: MakeBucket) -> Any:
+        return make_bucket("moto_store_2", request.node.callspec.params["fs"][1])
 
     @pytest.fixture
     def fs_join(self) -> Callable[..., str]:
