@@ -6,6 +6,7 @@ It checks no signature and stores nothing: a PUT is read and answered.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
 
@@ -46,11 +47,14 @@ http {
         "" "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>";
         default "<CompleteMultipartUploadResult><ETag>&quot;$etag-2&quot;</ETag></CompleteMultipartUploadResult>";
     }
+    map $$args $$page {
+        default "";
+        "~(?:^|&)continuation-token=(?<number>[0-9]+)" "-$$number";
+    }
     server {
         listen 127.0.0.1:$port;
         root $directory;
-        etag off;
-        add_header ETag '"$etag"';
+        $etags
         add_header x-amz-request-id tx000001-0065f0c0de-1234-default always;
         types {}
         default_type binary/octet-stream;
@@ -62,7 +66,7 @@ http {
         }
         location ~ ^/[^/]+/?$$ {
             default_type application/xml;
-            rewrite ^ /list.xml break;
+            rewrite ^ /list$$page.xml break;
         }
         location @no_such_key {
             default_type application/xml;
@@ -72,19 +76,30 @@ http {
 }
 """)
 _ETAG = "9bb58f26192e4ba00f01e2e7b136bbd8"
+_ONE_FOR_ALL = f"""etag off;
+        add_header ETag '"{_ETAG}"';"""
+_OWN = "etag on;"
 
 
 class StaticServer(Started):
     """nginx over files, with the names of `benchmarks.stores`.
+
+    Args:
+        sizes: of what is stored.
+        own_etags: every file has its own, by which nginx answers `If-Match`: with one for all it answers every such request
+            with 412.
 
     Raises:
         ServerUnavailable: on entry, when nginx is missing or doesn't start.
     """
 
     server: Server
+    files: Path
+    """A directory of each bucket: a file that is laid there is an object."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, *, own_etags: bool = False) -> None:
         self._sizes = sizes
+        self._etags = _OWN if own_etags else _ONE_FOR_ALL
         self._directory: PrivateDirectory | None = None
         self._process: ServerProcess | None = None
 
@@ -100,11 +115,11 @@ class StaticServer(Started):
         if program is None:
             raise ServerUnavailable(self.missing())
         self._directory = PrivateDirectory("foodco-nginx-")
-        path = self._directory.path
+        path = self.files = self._directory.path
         self._write_files(path)
         port = free_port()
         configuration = path / "nginx.conf"
-        configuration.write_text(_CONFIGURATION.substitute(directory=path, port=port, etag=_ETAG))
+        configuration.write_text(_CONFIGURATION.substitute(directory=path, port=port, etag=_ETAG, etags=self._etags))
         self.server = Server(f"http://127.0.0.1:{port}", "testing", "any-secret-will-do")
         self._process = ServerProcess(
             [program, "-e", "stderr", "-p", str(path), "-c", str(configuration)], log_file=path / "nginx.output"
@@ -112,13 +127,15 @@ class StaticServer(Started):
         self._process.wait_for_port(port)
 
     def _write_files(self, path: Path) -> None:
-        small, large = small_body(), large_body(self._sizes)
+        small = small_body()
         for bucket in (PRIMARY, FALLBACK):
             (path / bucket).mkdir()
             (path / bucket / SMALL).write_bytes(small)
-            (path / bucket / LARGE).write_bytes(large)
+        (path / PRIMARY / LARGE).write_bytes(large_body(self._sizes))
+        (path / FALLBACK / LARGE).hardlink_to(path / PRIMARY / LARGE)
         (path / FALLBACK / ON_FALLBACK).write_bytes(small)
-        (path / "list.xml").write_text(_listing(self._sizes))
+        for name, page in _pages(self._sizes):
+            (path / name).write_text(page)
 
     def close(self) -> None:
         """End it and remove its files. Safe to call twice."""
@@ -134,14 +151,26 @@ def _program() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
-def _listing(sizes: Sizes) -> str:
+def _pages(sizes: Sizes) -> Iterator[tuple[str, str]]:
+    """The files of the listing: each names the next one by its continuation token."""
+    names = list(listed_names(sizes))
+    starts = range(0, len(names), sizes.page_keys)
+    for number, start in enumerate(starts):
+        following = number + 1 if number + 1 < len(starts) else None
+        name = f"list-{number}.xml" if number else "list.xml"
+        yield name, _listing(names[start : start + sizes.page_keys], following)
+
+
+def _listing(names: Sequence[str], following: int | None) -> str:
     contents = "".join(
         f"<Contents><Key>{name}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
         f"<ETag>&quot;{_ETAG}&quot;</ETag><Size>4096</Size><StorageClass>STANDARD</StorageClass></Contents>"
-        for name in listed_names(sizes)
+        for name in names
     )
+    more = "" if following is None else f"<NextContinuationToken>{following}</NextContinuationToken>"
     return (
         '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
-        f"<Name>bench</Name><Prefix>list/</Prefix><MaxKeys>1000</MaxKeys><KeyCount>{sizes.listed_keys}</KeyCount>"
-        f"<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>"
+        f"<Name>bench</Name><Prefix>list/</Prefix><MaxKeys>1000</MaxKeys><KeyCount>{len(names)}</KeyCount>"
+        f"<EncodingType>url</EncodingType><IsTruncated>{'false' if following is None else 'true'}</IsTruncated>"
+        f"{more}{contents}</ListBucketResult>"
     )

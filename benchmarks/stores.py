@@ -28,10 +28,12 @@ class Sizes:
     Args:
         listed_keys: keys of the listing.
         large_bytes: size of the large object.
+        page_keys: keys of one page of the listing; real stores have a thousand.
     """
 
     listed_keys: int = 1000
     large_bytes: int = 64 * 1024 * 1024
+    page_keys: int = 1000
 
 
 def small_body() -> bytes:

@@ -10,11 +10,13 @@ import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.cells import BOTO3, Cell, library_cells
 from benchmarks.peers import peer_cells
 from benchmarks.stores import Sizes
+
+T = TypeVar("T")
 
 # Short rounds, so that what they are compared with was measured milliseconds ago: 1500 rounds of 3 tell more than 360 of 10.
 _REPEATS = {"get": 3, "head": 3, "put": 3}
@@ -45,7 +47,7 @@ def measure(cells: Sequence[Cell], rounds: Mapping[str, int]) -> list[dict[str, 
     return [sample for cell in cells for sample in samples if sample["cell"] == cell.name]
 
 
-def in_turn(cells: Sequence[Cell], number: int) -> list[Cell]:
+def in_turn(cells: Sequence[T], number: int) -> list[T]:
     """The order of a round: shuffled, in the next round the other way round, so that nobody always follows the same one."""
     order = list(cells)
     random.Random(number // 2).shuffle(order)  # noqa: S311 - an order, not a secret

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,38 @@ def test_compression():
     assert {"library, zstd", "library, zstd, first read of an object"} <= set(tables[titles[1]])
     assert {"files", "operations", "shapes"} <= set(tables[titles[2]])
     assert "library, zstd: told by a sample" in tables[titles[3]]
+
+
+def test_filesystem():
+    output = run("filesystem", "--quick")
+    tables = rows(output)
+    (names,) = tables.values()
+    tools = {"pyarrow": "one of 20 columns by pyarrow, of 0 MB", "zarr": "1 chunks of 256 KiB by zarr"}
+    assert names == [
+        "",
+        "open and read 4 KiB",
+        "open and read 4 KiB, cached",
+        "cat_file of 4 KiB",
+        "info of an object",
+        "cat of 10 files of 4 KiB",
+        "17 MiB in reads of 1 MiB",
+        "17 MiB by one read()",
+        "10 ranges of 64 KiB by cat_ranges",
+        "5 ranges of 64 KiB by seek and read",
+        "find over 20 keys",
+        *(name for module, name in tools.items() if find_spec(module) is not None),
+    ]
+    peers = {"s3fs": "s3fs", "obstore": "obstore", "multistorageclient": "multi-storage-client"}
+    for module, name in peers.items():
+        assert (f" {name} |" in output) == (find_spec(module) is not None)
+        assert (f"{module} is not installed" in output) == (find_spec(module) is None)
+
+
+def test_the_check_of_the_filesystem():
+    if find_spec("s3fs") is None:
+        pytest.skip("its bars are s3fs's times")
+    output = run("filesystem", "--rounds", "1", "--only", "info", "--check")
+    assert output.count("at least") == 1
 
 
 @pytest.mark.slow

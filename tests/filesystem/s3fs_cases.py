@@ -317,7 +317,8 @@ WRITES: dict[str, Case] = {
     "write bucket": lambda fs, b, _: _written(fs, b, "wb", b"x"),
     "write text": lambda fs, b, _: fs.write_text(f"{b}/t", "ünïcödé\n", encoding="utf-8") and fs.cat_file(f"{b}/t"),
     "write compressed": lambda fs, b, _: (
-        _written(fs, f"{b}/t.bz2", "wb", b"zip", compression="bz2") and fs.open(f"{b}/t.bz2", compression="infer").read()
+        _written(fs, f"{b}/t.bz2", "wb", b"zip", compression="bz2")
+        and fs.open(f"{b}/t.bz2", compression="infer").read()
     ),
     "append": lambda fs, b, _: _written(fs, f"{b}/a.txt", "ab", b" and beta"),
     "append new": lambda fs, b, _: _written(fs, f"{b}/new", "ab", b"alone"),
