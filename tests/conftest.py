@@ -30,10 +30,30 @@ _Store = TypeVar("_Store")
 _SERVERS_ARE_REQUIRED = os.environ.get("FOODCO_STORAGE_REQUIRE_SERVERS") == "1"
 
 
+# Long, and about stores and phases more than about Python: one of its versions is enough.
+_LONG = frozenset(
+    {
+        "test_abstract_suite",
+        "test_against_boto3",
+        "test_control_threads",
+        "test_generated",
+        "test_operator_commands",
+        "test_phase_checks",
+        "test_phases_end_to_end",
+        "test_phases_generated",
+        "test_store_down",
+        "test_tombstones_collected",
+        "test_user_events",
+        "test_verify_phases",
+        "test_writing",
+    }
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that needs Ceph as slow."""
+    """Mark every test that needs Ceph, or is long, as slow."""
     for item in items:
-        if "ceph" in getattr(item, "fixturenames", ()):
+        if "ceph" in getattr(item, "fixturenames", ()) or item.path.stem in _LONG:
             item.add_marker(pytest.mark.slow)
 
 

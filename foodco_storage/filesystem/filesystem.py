@@ -279,21 +279,20 @@ class FoodcoFileSystem(
             version_id: of the object to read.
             acl: canned ACL of the object to write.
             requester_pays: say so with each request.
-            **kwargs: parameters of GetObject or PutObject.
+            **kwargs: parameters of GetObject, others are left out; or of PutObject.
 
         Raises:
             FileNotFoundError: no such object to read.
-            TypeError: an argument that neither this nor the request takes.
+            TypeError: an argument that neither this nor PutObject takes.
             NotImplementedError: a mode that is none of these.
         """
         if requester_pays:
             kwargs["RequestPayer"] = "requester"
         if acl:
             kwargs["ACL"] = acl
-        operation = "get_object" if mode == "rb" else "put_object"
-        if unknown := sorted(kwargs.keys() - self.store.taken(operation, kwargs).keys()):
-            raise TypeError(f"open() takes no {', '.join(unknown)} in mode {mode!r}")
         if mode == "rb":
+            # Tools hand on whatever they were given; what is written is another matter.
+            kwargs = self.store.taken("get_object", kwargs)
             return ReadFile(
                 self,
                 self.store,
@@ -309,6 +308,8 @@ class FoodcoFileSystem(
             )
         if mode not in {"ab", "wb", "xb"}:
             raise NotImplementedError(f"mode must be one of rb, wb, xb, ab (or r, w, x, a for text), not {mode!r}")
+        if unknown := sorted(kwargs.keys() - self.store.taken("put_object", kwargs).keys()):
+            raise TypeError(f"open() takes no {', '.join(unknown)} in mode {mode!r}")
         return WriteFile(
             self,
             self.store,
