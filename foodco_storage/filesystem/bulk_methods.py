@@ -163,7 +163,10 @@ class BulkMethods:
             pairs = list(zip(path1, path2, strict=True))
         else:
             roots, found = await self._roots_and_objects(path1, recursive=recursive, maxdepth=maxdepth)
-            targets = await self._targets(path1, [*roots, *found], path2)
+            literal = [self._strip_protocol(path1)] if isinstance(path1, str) else []
+            targets = await self._targets(
+                path1, [*roots, *found], path2, is_pattern=has_magic(str(path1)) and roots != literal
+            )
             pairs = [(source, targets[source]) for source in found if self.store.parse(source).key]
         addressed = [(self.store.key(source), self.store.writable_key(target)) for source, target in pairs]
         moved = [(source, target) for source, target in addressed if source != target]
@@ -181,10 +184,10 @@ class BulkMethods:
 
     mv = sync_wrapper(_mv)
 
-    async def _targets(self, path1: Any, sources: list[str], path2: Any) -> dict[str, str]:
+    async def _targets(self, path1: Any, sources: list[str], path2: Any, *, is_pattern: bool) -> dict[str, str]:
         """Where each goes, by the rules of fsspec's `copy`."""
         base = list(dict.fromkeys(sources))
-        is_text, is_pattern = isinstance(path1, str), isinstance(path1, str) and has_magic(path1)
+        is_text = isinstance(path1, str)
         into = isinstance(path2, str) and (path2.endswith("/") or await self._isdir(path2))
         exists = (is_pattern and len(base) == 1) or (is_text and not is_pattern and into and not path1.endswith("/"))
         return dict(zip(base, other_paths(base, path2, exists=exists, flatten=not is_text), strict=True))
