@@ -15,12 +15,14 @@ from botocore.parsers import ResponseParserFactory
 from botocore.utils import parse_timestamp
 from dateutil.tz import tzlocal, tzutc
 
-_ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3}|\.[0-9]{6})?Z", re.ASCII)
+_ISO: Final = re.compile(
+    r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3}|\.[0-9]{6})?Z", re.ASCII
+)
 """`2026-11-24T19:37:30.000Z`"""
 
 _HTTP: Final = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), "
-    r"([0-9]{2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT",
+    r"([0-9]{2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ([12][0-9]{3}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT",
     re.ASCII,
 )
 """`Tue, 24 Nov 2026 19:37:30 GMT`"""

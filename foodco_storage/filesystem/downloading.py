@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,26 +40,46 @@ def get_file(
     piece = Piece(store, address, read=read)
     try:
         told_size(piece.size)
-        target = Path(local)
-        if target.exists() and not target.is_file():
-            # A pipe, a device: nothing to put in its place.
+        # What a link leads to is replaced, and not the link.
+        target = Path(os.path.realpath(local))
+        temporary = target.with_name(f".foodco-{secrets.token_hex(8)}")
+        try:
+            handle = _made(temporary, target)
+        except PermissionError:
+            if not target.exists():
+                raise
+            handle = None
+        if handle is None:
+            # A pipe, a device, a file in a directory that takes no other: written as it lies.
             with target.open("wb") as file:
                 _one_by_one(piece, file.write, told)
+            piece.close()
             return
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:200]}.", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                os.fchmod(file.fileno(), _mode(target))
                 if piece.size <= store.part_bytes or store.concurrency == 1:
                     _one_by_one(piece, file.write, told)
                 else:
                     _at_once(store, address, piece, file.fileno(), told, read)
-            Path(temporary).replace(target)
+            # Checks what was read: before it is put in the place of what is there.
+            piece.close()
+            temporary.replace(target)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     finally:
         piece.close()
+
+
+def _made(temporary: Path, target: Path) -> int | None:
+    """A new file beside the target, with its permissions if it is there; None where the target can't be replaced."""
+    if target.exists() and not target.is_file():
+        return None
+    # The system takes the mask of the process away from this, without a moment in which another thread has none.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    if target.exists():
+        os.fchmod(handle, target.stat().st_mode & 0o7777)
+    return handle
 
 
 def make_directory(local: str) -> None:
@@ -93,12 +113,3 @@ def _at_once(
             told(len(data))
 
     in_parts(store, address, piece, take, read)
-
-
-def _mode(target: Path) -> int:
-    """The permissions of the file that is replaced, else those that a new one gets."""
-    if target.exists():
-        return target.stat().st_mode & 0o7777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

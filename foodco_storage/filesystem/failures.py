@@ -20,6 +20,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from urllib3.exceptions import HTTPError
 
 from foodco_storage.errors import ConfigurationError, StorageError
 
@@ -109,7 +110,7 @@ def as_os_error(error: Exception, path: str) -> Exception:
         return PermissionError(errno.EACCES, str(error), path)
     if isinstance(error, ReadTimeoutError | ConnectTimeoutError):
         return TimeoutError(errno.ETIMEDOUT, str(error), path)
-    if isinstance(error, BotoConnectionError | HTTPClientError):
+    if isinstance(error, BotoConnectionError | HTTPClientError | HTTPError):
         return ConnectionError(errno.ECONNABORTED, str(error), path)
     if isinstance(error, BotoCoreError | StorageError) and not isinstance(error, OSError | ConfigurationError):
         return OSError(errno.EIO, str(error), path)

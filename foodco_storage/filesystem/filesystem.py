@@ -165,6 +165,7 @@ class FoodcoFileSystem(
             extra=extra,
             part_bytes=FETCHED_PART_BYTES,
             concurrency=max_concurrency,
+            compares_etags=local_expiry_check,
         )
         self._pid = os.getpid()
         self.version_aware = version_aware
@@ -173,7 +174,6 @@ class FoodcoFileSystem(
         self._write_block = max(default_block_size or DEFAULT_PART_BYTES, LEAST_PART_BYTES)
         self.default_cache_type = default_cache_type
         self._fixed_upload_size = fixed_upload_size
-        self._local_expiry_check = local_expiry_check
 
     @property
     def _fs_token(self) -> str:
@@ -303,7 +303,6 @@ class FoodcoFileSystem(
                 size=size,
                 version_id=version_id,
                 read=kwargs,
-                check_locally=self._local_expiry_check,
                 autocommit=autocommit,
             )
         if mode not in {"ab", "wb", "xb"}:

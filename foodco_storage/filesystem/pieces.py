@@ -6,6 +6,7 @@ written over meanwhile raises `FileChangedError`, so no caller ever gets bytes o
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from typing import Any, Final
@@ -64,6 +65,8 @@ class Piece:
         """What the store told of the object: the response of GetObject."""
         self._body: Any = self.answer["Body"]
         self.start, self.stop, self.size = _extent(self.answer)
+        if end is not None:
+            self.stop = min(self.stop, end)
         """Its first byte, the byte after its last, the size of the whole object."""
         self._asked_to = self.stop
         self.position = self.start
@@ -150,16 +153,23 @@ class Piece:
         params: dict[str, Any] = dict(self._address.params)
         if self.position or self._asked_to is not None:
             params["Range"] = f"bytes={self.position}-{'' if self._asked_to is None else self._asked_to - 1}"
-        if self._pin is not None:
+        if self._pin is not None and not self._store.compares_etags:
             params["IfMatch"] = self._pin
         try:
-            return self._store.send("get_object", params, self._read)
+            answer = self._store.send("get_object", params, self._read)
         except ClientError as error:
             if self._pin is not None and is_precondition(error):
                 raise FileChangedError(self._address.path, self._pin) from error
             raise as_os_error(error, self._address.path) from error
         except FAILURES as error:
             raise as_os_error(error, self._address.path) from error
+        if _extent(answer)[0] != self.position:
+            answer["Body"].close()
+            raise OSError(errno.EIO, "the store answered another range than it was asked for", self._address.path)
+        if self._store.compares_etags and self._pin not in {None, answer.get("ETag")}:
+            answer["Body"].close()
+            raise FileChangedError(self._address.path, self._pin)
+        return answer
 
 
 def _extent(answer: Mapping[str, Any]) -> tuple[int, int, int]:

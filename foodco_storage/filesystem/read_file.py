@@ -8,7 +8,6 @@ from typing import Any, Final
 from fsspec.spec import AbstractBufferedFile
 
 from foodco_storage.filesystem.addresses import Address
-from foodco_storage.filesystem.failures import FileChangedError
 from foodco_storage.filesystem.file_attributes import FileAttributes
 from foodco_storage.filesystem.information import file_of, look
 from foodco_storage.filesystem.pieces import Piece
@@ -54,14 +53,13 @@ class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fs
         size: int | None = None,
         version_id: str | None = None,
         read: Mapping[str, Any] | None = None,
-        check_locally: bool = False,
         autocommit: bool = True,
     ) -> None:
         self._store = store
         self._address: Address = store.key(path).with_version(version_id)
-        self._read_params = read or {}
-        self._check_locally = check_locally
-        self._etag: str | None = None
+        self._read_params = dict(read or {})
+        # Of a file that was pickled: the object that it was of.
+        self._etag: str | None = self._read_params.pop("IfMatch", None)
         self._head = b""
         if size is None:
             self._look()
@@ -78,7 +76,11 @@ class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fs
         )
         if streams:
             self.cache = StreamCache(self.blocksize, self._fetch_range, self.size, self._open_piece, self._head)
-        self.kwargs = {"version_id": version_id, **self._read_params}
+        self._version = version_id
+
+    def __reduce__(self) -> Any:
+        self.kwargs = {"version_id": self._version, "IfMatch": self._etag, **self._read_params}
+        return super().__reduce__()
 
     @property
     def version_id(self) -> str | None:
@@ -86,7 +88,7 @@ class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fs
         return self._address.version or (self._details or {}).get("VersionId")
 
     def _look(self) -> None:
-        piece = open_piece(self._store, self._address, 0, LEAST_BYTES, read=self._read_params)
+        piece = open_piece(self._store, self._address, 0, LEAST_BYTES, pin=self._etag, read=self._read_params)
         if piece is None:
             # No byte to ask for: the object is empty.
             self._details = look(self._store, self._address, self._read_params)
@@ -105,18 +107,12 @@ class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fs
         return self._get(start, end)
 
     def _get(self, start: int, end: int) -> bytes:
-        if self._etag is not None and not self._check_locally:
-            return cat_file(self._store, self._address, start, end, pin=self._etag, read=self._read_params)
-        with_piece = self._open_piece(start, end)
-        return with_piece.readall()
+        if self._etag is None:
+            return self._open_piece(start, end).readall()
+        return cat_file(self._store, self._address, start, end, pin=self._etag, read=self._read_params)
 
     def _open_piece(self, start: int, end: int) -> Piece:
-        pin = None if self._check_locally else self._etag
-        piece = Piece(self._store, self._address, start, end, pin=pin, read=self._read_params)
-        if self._etag is None:
-            # The size was given: the first answer says which object this is.
-            self._etag = piece.etag
-        elif self._check_locally and piece.etag != self._etag:
-            piece.close()
-            raise FileChangedError(self._address.path, self._etag)
+        piece = Piece(self._store, self._address, start, end, pin=self._etag, read=self._read_params)
+        # Where the size was given, the first answer says which object this is.
+        self._etag = self._etag or piece.etag
         return piece

@@ -106,21 +106,6 @@ def in_parts(store: Store, address: Address, piece: Piece, take: Take, read: Map
     end, step = piece.stop, store.part_bytes
     parts = deque(range(piece.start, end, step))
 
-    def from_the_back() -> None:
-        try:
-            while True:
-                begin = parts.pop()
-                part = Piece(store, address, begin, min(begin + step, end), pin=piece.etag, read=read)
-                try:
-                    take(part, part.stop)
-                finally:
-                    part.close()
-        except IndexError:
-            return
-        except BaseException:
-            parts.clear()
-            raise
-
     helpers: list[Future[None]] = []
     began = time.monotonic()
     try:
@@ -133,12 +118,33 @@ def in_parts(store: Store, address: Address, piece: Piece, take: Take, read: Map
             if not helpers and step > (time.monotonic() - began) * _FAST:
                 began = time.monotonic()
             elif not helpers:
-                helpers = [
-                    store.pools.parts.submit(from_the_back) for _ in range(min(store.concurrency - 1, len(parts)))
-                ]
+                # One by one: those that were begun are waited for, also when the system gives no more threads.
+                for _ in range(min(store.concurrency - 1, len(parts))):
+                    helpers.append(store.pools.parts.submit(_from_the_back, store, address, piece, parts, take, read))  # noqa: PERF401
     finally:
         parts.clear()
         piece.close()
         failures = [error for helper in helpers if not helper.cancel() and (error := helper.exception()) is not None]
     if failures:
         raise failures[0]
+
+
+def _from_the_back(
+    store: Store, address: Address, piece: Piece, parts: deque[int], take: Take, read: Mapping[str, Any] | None
+) -> None:
+    """Take parts until none is left; a failure leaves none to anybody."""
+    while True:
+        try:
+            begin = parts.pop()
+        except IndexError:
+            return
+        try:
+            stop = min(begin + store.part_bytes, piece.stop)
+            part = Piece(store, address, begin, stop, pin=piece.etag, read=read)
+            try:
+                take(part, part.stop)
+            finally:
+                part.close()
+        except BaseException:
+            parts.clear()
+            raise

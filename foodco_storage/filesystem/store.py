@@ -10,13 +10,15 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fsspec.dircache import DirCache
+from urllib3.exceptions import HTTPError
 
 from foodco_storage.errors import StorageError
 from foodco_storage.filesystem.addresses import Address, parse
 from foodco_storage.filesystem.failures import as_os_error
 from foodco_storage.filesystem.pools import Pools
 
-FAILURES: Final = (BotoCoreError, ClientError, StorageError)
+# The last is urllib3's, of a connection that breaks in the body of an error.
+FAILURES: Final = (BotoCoreError, ClientError, StorageError, HTTPError)
 """What a client may raise for a request."""
 
 
@@ -31,6 +33,7 @@ class Store:
         extra: parameters that are given with every request that takes them (`s3_additional_kwargs`, `RequestPayer`).
         part_bytes: what is larger is moved in parts of this size.
         concurrency: parts of a file that are moved at once.
+        compares_etags: whether answers are compared here, for stores that know no `If-Match`.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Store:
         extra: Mapping[str, Any],
         part_bytes: int,
         concurrency: int,
+        compares_etags: bool = False,
     ) -> None:
         self._open_client = open_client
         self.pools = pools
@@ -50,6 +54,7 @@ class Store:
         self.version_aware = version_aware
         self.part_bytes = part_bytes
         self.concurrency = concurrency
+        self.compares_etags = compares_etags
         self.extra = extra
         self._client: Any = None
         self._lock = threading.Lock()

@@ -190,7 +190,7 @@ class TestOneObjectOnly:
                 file.read(10)
 
     def test_also_where_the_store_knows_no_conditions(self, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(store.fs, "_local_expiry_check", True)
+        monkeypatch.setattr(store.fs.store, "compares_etags", True)
         path = store.put("changing")
         with store.fs.open(path, block_size=65_536) as file:
             store.put("changing", BODY[::-1])
