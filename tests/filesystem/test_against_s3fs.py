@@ -44,7 +44,11 @@ def pair(moto_store: MotoStore) -> Iterator[tuple[Any, Any]]:
     import s3fs  # noqa: PLC0415
 
     server = moto_store.server
-    options: dict[str, Any] = {"endpoint_url": server.endpoint_url, "key": server.access_key_id, "secret": server.secret_access_key}
+    options: dict[str, Any] = {
+        "endpoint_url": server.endpoint_url,
+        "key": server.access_key_id,
+        "secret": server.secret_access_key,
+    }
     options["client_kwargs"] = {"region_name": server.region}
     theirs = s3fs.S3FileSystem(**options, skip_instance_cache=True, use_listings_cache=False)
     ours = FoodcoFileSystem(**options, skip_instance_cache=True)

@@ -87,7 +87,9 @@ def test_how_to(
 ) -> None:
     store, source = moto_store.server, moto_store_2.server
     bucket = make_bucket("moto_store", "moto_store_2")
-    (tmp_path / "storage.toml").write_text("".join(as_toml(configured("all", store, source, str(tmp_path / "journal")))))
+    (tmp_path / "storage.toml").write_text(
+        "".join(as_toml(configured("all", store, source, str(tmp_path / "journal"))))
+    )
     code = sections()
     lines = [prologue or line for prologue, line in zip(code[""], code[heading], strict=True)]
     program = tmp_path / "how_to.py"
