@@ -24,7 +24,6 @@ class BulkMethods:
     store: Store
 
     # Of the other bases.
-    _cat_file: Callable[..., Awaitable[bytes]]
     _cp_file: Callable[..., Awaitable[None]]
     _exists: Callable[..., Awaitable[bool]]
     _find: Callable[..., Awaitable[Any]]
@@ -67,26 +66,17 @@ class BulkMethods:
             raise TypeError(f"paths must be a list, not {type(paths).__name__}")
         first = _one_each("starts", starts, len(paths))
         last = _one_each("ends", ends, len(paths))
-        out: list[Any] = [None] * len(paths)
-        plain = [number for number in range(len(paths)) if _is_plain(first[number], last[number])]
-        others = [number for number in range(len(paths)) if not _is_plain(first[number], last[number])]
-        begins, stops = [first[number] or 0 for number in plain], [int(last[number] or 0) for number in plain]
         gap = many_ranges.DEFAULT_GAP_BYTES if max_gap is None else max_gap
-        spans = list(many_ranges.spans([paths[number] for number in plain], begins, stops, gap))
+        spans = list(many_ranges.spans(paths, first, last, gap))
         run = self.store.pools.run
-        calls = [run(many_ranges.bring, self.store, span, kwargs) for span in spans]
-        rest = [self._cat_file(paths[n], start=first[n], end=last[n], **kwargs) for n in others]
-        results: list[Any] = await asyncio.gather(*calls, *rest, return_exceptions=True)
-        brought = results[: len(spans)]
+        calls = (run(many_ranges.bring_span, self.store, span, kwargs) for span in spans)
+        brought: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
         for number, etag in many_ranges.changed(spans, brought).items():
             try:
-                brought[number] = await run(many_ranges.bring, self.store, spans[number], kwargs, etag)
+                brought[number] = await run(many_ranges.bring_span, self.store, spans[number], kwargs, etag)
             except OSError as error:
                 brought[number] = error
-        for number, data in zip(plain, many_ranges.cut(spans, brought, begins, stops), strict=True):
-            out[number] = data
-        for number, data in zip(others, results[len(spans) :], strict=True):
-            out[number] = data
+        out = many_ranges.cut(spans, brought, len(paths))
         if on_error != "return":
             for result in out:
                 if isinstance(result, BaseException):
@@ -250,8 +240,3 @@ def _one_each(name: str, given: Any, count: int) -> list[int | None]:
     if len(values) != count:
         raise ValueError(f"{name} has {len(values)} entries for {count} paths: give one each, or one number for all")
     return values
-
-
-def _is_plain(start: int | None, end: int | None) -> bool:
-    """Whether a range is told by two numbers from the object's beginning."""
-    return end is not None and end >= 0 and (start or 0) >= 0

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from foodco_storage.filesystem.addresses import Address
+from foodco_storage.filesystem.parts import in_parts
 from foodco_storage.filesystem.pieces import Piece
-from foodco_storage.filesystem.reading import in_parts
 from foodco_storage.filesystem.store import Store
 
 

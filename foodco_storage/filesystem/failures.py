@@ -26,9 +26,10 @@ from foodco_storage.errors import ConfigurationError, StorageError
 
 
 class FileChangedError(OSError):
-    """The object is no longer the one whose beginning was read: another has been written over it, or it was deleted.
+    """The object is no longer the one whose beginning was read: another has been written over it.
 
-    Open it again to read the one that is there now. `errno` is `EBUSY`, as s3fs's `FileExpired` has it.
+    Open it again to read the one that is there now. Of one that was deleted, reads raise `FileNotFoundError`. `errno` is
+    `EBUSY`, as s3fs's `FileExpired` has it.
     """
 
     def __init__(self, path: str, etag: str | None) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from fsspec.asyn import AsyncFileSystem, get_loop
@@ -14,7 +15,7 @@ from foodco_storage.filesystem.addresses import VERSION_MARK, without_protocol
 from foodco_storage.filesystem.attribute_methods import AttributeMethods
 from foodco_storage.filesystem.bulk_methods import BulkMethods
 from foodco_storage.filesystem.compressed_file import CompressedFile
-from foodco_storage.filesystem.instances import Instances, stable_token
+from foodco_storage.filesystem.instances import Instances
 from foodco_storage.filesystem.object_methods import ObjectMethods
 from foodco_storage.filesystem.options import ClientOptions
 from foodco_storage.filesystem.pools import FILE_THREADS, Pools
@@ -89,7 +90,7 @@ class FoodcoFileSystem(
 
     protocol: ClassVar[str | tuple[str, ...]] = ("foodco",)
     root_marker = ""
-    _extra_tokenize_attributes = ("default_block_size",)
+    _extra_tokenize_attributes = ("default_block_size", "origin")
     default_block_size: int | None = None
 
     def __init__(
@@ -158,7 +159,7 @@ class FoodcoFileSystem(
         if requester_pays:
             extra["RequestPayer"] = "requester"
         self.store = Store(
-            options.open,
+            _opener(options, weakref.ref(self)),
             Pools(max_concurrency),
             self.dircache,
             version_aware=version_aware,
@@ -177,10 +178,8 @@ class FoodcoFileSystem(
 
     @property
     def _fs_token(self) -> str:
-        token = self.__dict__.get("_stable_token")
-        if token is None:
-            token = self.__dict__["_stable_token"] = stable_token(type(self), self.storage_args, self.storage_options)
-        return str(token)
+        # `Instances` sets it; fsspec looks at every property before.
+        return str(self.__dict__.get("_stable_token"))
 
     @property
     def loop(self) -> Any:
@@ -320,15 +319,26 @@ class FoodcoFileSystem(
             grows=not self._fixed_upload_size,
         )
 
-    async def open_async(self, path: str, mode: str = "rb", **kwargs: Any) -> StreamedFile:
+    async def open_async(
+        self, path: str, mode: str = "rb", *, version_id: str | None = None, compression: None = None, **kwargs: Any
+    ) -> StreamedFile:
         """Open a file to be read from its beginning to its end in coroutines.
 
+        Args:
+            path: of the file.
+            mode: `rb`.
+            version_id: of the object to read.
+            compression: None.
+            **kwargs: parameters of GetObject; others are left out.
+
         Raises:
-            ValueError: another mode than `rb`.
+            ValueError: another mode than `rb`, or a compression.
         """
-        if mode != "rb" or kwargs.get("compression"):
-            raise ValueError(f"open_async reads binary files only: mode must be 'rb', not {mode!r}")
-        return StreamedFile(self, self.store, path, version_id=kwargs.get("version_id"))
+        if mode != "rb" or compression:
+            raise ValueError(f"open_async reads files as they are: mode must be 'rb', not {mode!r}, compression None")
+        # Making the client may read files.
+        read = await self.store.pools.run(self.store.taken, "get_object", kwargs)
+        return StreamedFile(self, self.store, path, version_id=version_id, read=read)
 
     def invalidate_cache(self, path: str | None = None) -> None:
         """Forget listings that are kept: of a path and all above it, or all."""
@@ -337,3 +347,13 @@ class FoodcoFileSystem(
         else:
             self.store.written(self._strip_protocol(path))
             self.dircache.pop("", None)
+
+
+def _opener(options: ClientOptions, of: weakref.ref[FoodcoFileSystem]) -> Callable[[], Any]:
+    def open_client() -> Any:
+        client = options.open()
+        if (fs := of()) is not None:
+            type(fs).opened(fs)
+        return client
+
+    return open_client

@@ -8,75 +8,125 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
-from collections.abc import Mapping
-from copy import deepcopy
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from fsspec.asyn import AsyncFileSystem
+from fsspec.config import apply_config
 from fsspec.utils import tokenize
+from msgspec import Struct
 
 from foodco_storage.config.load import FILE_VARIABLE, OVERLAY_PREFIX
 from foodco_storage.config.load import find as find_file
+from foodco_storage.config.secret import Secret
 from foodco_storage.session import default_storage
 
 
 class Instances(type(AsyncFileSystem)):  # type: ignore[misc] # fsspec is untyped
-    """The class of the filesystem's class: looks at the configuration before an instance is given out again."""
+    """The class of the filesystem's class: tells instances apart by their configuration too."""
+
+    _asked = threading.local()
+
+    @property
+    def origin(cls) -> str | None:
+        """Part of fsspec's key of an instance (`_extra_tokenize_attributes`): the origin of what this thread asks for."""
+        return getattr(cls._asked, "origin", None)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Give the instance for some arguments, a new one where the old one knows another configuration."""
-        origin = origin_of(kwargs.get("storage"), kwargs.get("session"))
-        instance = super().__call__(*args, **kwargs)
-        known = instance.__dict__.setdefault("_origin", origin)
-        if known != origin:
-            # Who has the old one may go on with it.
-            cls._cache.pop(instance._fs_token_, None)
+        """Give the instance for some arguments, a new one where those there are know another configuration."""
+        kwargs = apply_config(cls, kwargs)
+        before = cls.origin
+        origin = cls._asked.origin = _origin_now(kwargs)
+        try:
             instance = super().__call__(*args, **kwargs)
+        finally:
+            cls._asked.origin = before
+        if "_stable_token" not in instance.__dict__:
             instance.__dict__["_origin"] = origin
+            instance.__dict__["_stable_token"] = _stable_token(cls, args, instance.storage_options)
         return instance
 
+    def opened(cls, instance: Any) -> None:
+        """An instance has read its configuration: where that changed since it was asked for, it is not given out again."""
+        known = instance.__dict__.get("_origin")
+        if known is None or known == _origin_now(instance.storage_options):
+            return
+        with cls._instantiation_lock:
+            for token in [token for token, one in cls._cache.items() if one is instance]:
+                del cls._cache[token]
+        instance.__dict__["_stable_token"] = _stable_token(cls, instance.storage_args, instance.storage_options)
 
-def origin_of(storage: Any, session: Any) -> Any:
-    """What a client is made from, as it is now: two that are equal say the same.
 
-    Args:
-        storage: the argument of the filesystem.
-        session: the same; fsspec would tell sessions apart by their repr, which hides whose they are.
-    """
-    environment = tuple(
-        sorted(item for item in os.environ.items() if item[0].startswith(OVERLAY_PREFIX) or item[0] == FILE_VARIABLE)
-    )
+def _origin_now(options: Mapping[str, Any]) -> str:
+    """What a client of some arguments would be made from now. Instances hold their sessions, so no two have one `id`."""
+    return _digest(options, _state, id)
+
+
+def _digest(options: Mapping[str, Any], file_state: Callable[[Path], Any], session_state: Callable[[Any], Any]) -> str:
+    """A digest of all that a client is made from: secrets are part of it."""
+    storage = options.get("storage")
     if storage is None:
         storage = default_storage()
     if storage is None or isinstance(storage, str | os.PathLike):
-        return environment, session, _state(find_file(storage))
-    return environment, session, deepcopy(storage) if isinstance(storage, Mapping) else storage
+        path = find_file(storage)
+        storage = None if path is None else (str(path), file_state(path))
+    environment = sorted(
+        item for item in os.environ.items() if item[0].startswith(OVERLAY_PREFIX) or item[0] == FILE_VARIABLE
+    )
+    said = (environment, session_state(options.get("session")), _spelled(storage))
+    return hashlib.sha256(repr(said).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _state(path: Path | None) -> tuple[Any, ...] | None:
-    if path is None:
-        return None
+def _state(path: Path) -> Any:
     try:
         found = path.stat()
     except OSError:
-        return (str(path),)
-    return str(path), found.st_mtime_ns, found.st_size, found.st_ino
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def stable_token(cls: type, args: tuple[Any, ...], options: Mapping[str, Any]) -> str:
-    """A name for what an instance stands for, the same in every process (fsspec's own holds the process's number).
+def _content(path: Path) -> Any:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
-    Args:
-        cls: of the filesystem.
-        args: its positional arguments.
-        options: its keyword arguments.
-    """
-    storage = options.get("storage")
-    others = {name: value for name, value in sorted(options.items()) if name not in {"storage", "loop"}}
-    if storage is not None and not isinstance(storage, str | os.PathLike):
-        # By its content, since its repr hides secrets.
-        storage = hashlib.sha256(pickle.dumps(storage, protocol=4)).hexdigest()
-    token: str = tokenize(cls.__module__, cls.__qualname__, *args, storage=str(storage), **others)
+
+def _said_by_session(session: Any) -> Any:
+    """Whose a session is; its repr hides it, and asking it for credentials may ask the network."""
+    if session is None:
+        return None
+    inner = getattr(session, "_session", None)
+    credentials = getattr(inner, "_credentials", None)
+    return (
+        getattr(session, "profile_name", None),
+        getattr(session, "region_name", None),
+        getattr(credentials, "access_key", None),
+        getattr(credentials, "secret_key", None),
+        getattr(credentials, "token", None),
+        _spelled(getattr(session, "_storage", None)),
+    )
+
+
+def _spelled(value: Any) -> Any:
+    """A configuration with nothing hidden and in one order, whose repr tells it from every other."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, Struct):
+        return type(value).__name__, [(name, _spelled(getattr(value, name))) for name in value.__struct_fields__]
+    if isinstance(value, Mapping):
+        return sorted((repr(name), _spelled(one)) for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return [_spelled(one) for one in value]
+    return value
+
+
+def _stable_token(cls: type, args: tuple[Any, ...], options: Mapping[str, Any]) -> str:
+    """A name for what an instance stands for, the same in every process (fsspec's own holds the process's number)."""
+    others = {name: value for name, value in sorted(options.items()) if name not in {"storage", "session", "loop"}}
+    token: str = tokenize(
+        cls.__module__, cls.__qualname__, *args, origin=_digest(options, _content, _said_by_session), **others
+    )
     return token

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from foodco_storage.filesystem.reading import open_piece
+from foodco_storage.filesystem.reading import Brought, bring
 from foodco_storage.filesystem.store import Store
 
 DEFAULT_GAP_BYTES: Final = 512 * 1024
@@ -17,72 +17,70 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 """Of one request, so that what is brought together still comes in parallel."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Span:
     """One request.
 
     Args:
         path: of the object.
-        start: first byte.
-        end: the byte after the last (exclusive).
-        members: which of the ranges asked for lie in it, by their numbers.
+        start: first byte; None and negative ones, of a span for one range, as in a slice.
+        end: the byte after the last (exclusive); the same.
+        members: the ranges asked for that lie in it: their numbers, and which bytes of the span they are.
     """
 
     path: str
-    start: int
-    end: int
-    members: list[int]
+    start: int | None
+    end: int | None
+    members: list[tuple[int, slice]]
 
 
 def spans(
-    paths: Sequence[str], starts: Sequence[int], ends: Sequence[int], max_gap: int, most: int = MOST_BYTES
+    paths: Sequence[str],
+    starts: Sequence[int | None],
+    ends: Sequence[int | None],
+    max_gap: int,
+    most: int = MOST_BYTES,
 ) -> Iterator[Span]:
-    """Put ranges together.
+    """Put ranges together: those that are told by two numbers from their object's beginning; others stay alone.
 
     Args:
         paths: of each range.
-        starts: their first bytes, none negative.
-        ends: the bytes after their last, none negative.
+        starts: their first bytes.
+        ends: the bytes after their last.
         max_gap: bytes between two ranges that may be brought for nothing.
         most: bytes of one request; a range that is longer stays alone.
     """
-    current: Span | None = None
-    for number in sorted(range(len(paths)), key=lambda number: (paths[number], starts[number], ends[number])):
-        path, start, end = paths[number], starts[number], max(starts[number], ends[number])
-        if (
-            current is not None
-            and current.path == path
-            and start <= current.end + max_gap
-            and max(end, current.end) - current.start <= most
-        ):
-            current.end = max(current.end, end)
-            current.members.append(number)
-            continue
-        if current is not None:
-            yield current
-        current = Span(path, start, end, [number])
-    if current is not None:
-        yield current
+    plain: list[tuple[str, int, int, int]] = []
+    for number, (path, start, end) in enumerate(zip(paths, starts, ends, strict=True)):
+        if end is None or end < 0 or (start or 0) < 0:
+            yield Span(path, start, end, [(number, slice(None))])
+        else:
+            plain.append((path, start or 0, max(start or 0, end), number))
+    yield from _joined(sorted(plain), max_gap, most)
 
 
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """What came of a span: bytes, fewer where the object ends before, and of which object."""
+def _joined(ranges: Sequence[tuple[str, int, int, int]], max_gap: int, most: int) -> Iterator[Span]:
+    at: str | None = None
+    first = last = 0
+    members: list[tuple[int, slice]] = []
+    for path, start, end, number in ranges:
+        if path != at or start > last + max_gap or max(end, last) - first > most:
+            if at is not None:
+                yield Span(at, first, last, members)
+            at, first, last, members = path, start, end, []
+        last = max(last, end)
+        members.append((number, slice(start - first, end - first)))
+    if at is not None:
+        yield Span(at, first, last, members)
 
-    data: bytes
-    etag: str | None
 
-
-def bring(store: Store, span: Span, read: Mapping[str, Any], pin: str | None = None) -> Brought:
+def bring_span(store: Store, span: Span, read: Mapping[str, Any], pin: str | None = None) -> Brought:
     """Read a span.
 
     Raises:
         OSError: by the table of `failures`; `FileChangedError` where the pin does not hold.
     """
-    if span.end <= span.start:
-        return Brought(b"", None)
-    piece = open_piece(store, store.key(span.path), span.start, span.end, pin=pin, read=read)
-    return Brought(b"", None) if piece is None else Brought(piece.readall(), piece.etag)
+    return bring(store, store.key(span.path), span.start, span.end, pin=pin, read=read)
 
 
 def changed(spans_: Sequence[Span], results: Sequence[Brought | BaseException]) -> dict[int, str]:
@@ -100,13 +98,10 @@ def changed(spans_: Sequence[Span], results: Sequence[Brought | BaseException]) 
     return again
 
 
-def cut(spans_: Sequence[Span], results: Sequence[Any], starts: Sequence[int], ends: Sequence[int]) -> list[Any]:
+def cut(spans_: Sequence[Span], results: Sequence[Brought | BaseException], count: int) -> list[Any]:
     """The ranges asked for, of what was brought; the error in the place of each range that it kept away."""
-    out: list[Any] = [None] * len(starts)
+    out: list[Any] = [None] * count
     for span, result in zip(spans_, results, strict=True):
-        for number in span.members:
-            if isinstance(result, BaseException):
-                out[number] = result
-            else:
-                out[number] = result.data[starts[number] - span.start : max(ends[number], starts[number]) - span.start]
+        for number, part in span.members:
+            out[number] = result if isinstance(result, BaseException) else result.data[part]
     return out

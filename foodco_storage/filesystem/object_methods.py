@@ -41,7 +41,8 @@ class ObjectMethods:
         Example:
             fs.cat_file("foodco-images/pizza.jpg", start=-4)
         """
-        return reading.cat_file(self.store, self.store.key(path).with_version(version_id), start, end, read=kwargs)
+        address = self.store.key(path).with_version(version_id)
+        return reading.bring(self.store, address, start, end, read=kwargs).data
 
     _cat_file = in_thread(cat_file)
 

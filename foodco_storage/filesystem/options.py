@@ -35,7 +35,7 @@ class ClientOptions:
         connections: how many requests are sent at once, at most.
     """
 
-    storage: Any = None
+    storage: Any = field(default=None, repr=False)
     anon: bool = False
     endpoint_url: str | None = None
     key: str | None = None

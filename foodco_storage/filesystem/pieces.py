@@ -61,7 +61,7 @@ class Piece:
         self.position = start
         """The byte of the object that comes next."""
         self._asked_to = end
-        self.answer = self._ask()
+        self.answer = self._ask(resumes=False)
         """What the store told of the object: the response of GetObject."""
         self._body: Any = self.answer["Body"]
         self.start, self.stop, self.size = _extent(self.answer)
@@ -102,24 +102,12 @@ class Piece:
                 self.position += len(data)
                 return data
 
-    def fill(self, view: memoryview) -> None:
-        """Read the next bytes into memory, as many as it holds; the piece must have so many."""
-        while view:
-            try:
-                count = self._opened().readinto(view[:CHUNK_BYTES])
-                self._check(count)
-            except _BROKEN as error:
-                self._break(error)
-            else:
-                self.position += count
-                view = view[count:]
-
     def _opened(self) -> Any:
         if self._pid != os.getpid():
             # The parent reads from the same socket. Closing it here would be heard there, where it is TLS's.
             self._body, self._pid = None, os.getpid()
         if self._body is None:
-            self._body = self._ask()["Body"]
+            self._body = self._ask(resumes=True)["Body"]
         return self._body
 
     def _check(self, count: int) -> None:
@@ -149,7 +137,7 @@ class Piece:
                 raise as_os_error(error, self._address.path) from error
         body.close()
 
-    def _ask(self) -> dict[str, Any]:
+    def _ask(self, *, resumes: bool) -> dict[str, Any]:
         params: dict[str, Any] = dict(self._address.params)
         if self.position or self._asked_to is not None:
             params["Range"] = f"bytes={self.position}-{'' if self._asked_to is None else self._asked_to - 1}"
@@ -163,7 +151,8 @@ class Piece:
             raise as_os_error(error, self._address.path) from error
         except FAILURES as error:
             raise as_os_error(error, self._address.path) from error
-        if _extent(answer)[0] != self.position:
+        first, stop, _ = _extent(answer)
+        if first != self.position or (resumes and stop < self.stop):
             answer["Body"].close()
             raise OSError(errno.EIO, "the store answered another range than it was asked for", self._address.path)
         if self._store.compares_etags and self._pin not in {None, answer.get("ETag")}:

@@ -11,7 +11,7 @@ from foodco_storage.filesystem.addresses import Address
 from foodco_storage.filesystem.file_attributes import FileAttributes
 from foodco_storage.filesystem.information import file_of, look
 from foodco_storage.filesystem.pieces import Piece
-from foodco_storage.filesystem.reading import cat_file, open_piece
+from foodco_storage.filesystem.reading import bring, open_piece
 from foodco_storage.filesystem.store import Store
 from foodco_storage.filesystem.streaming import LEAST_BYTES, StreamCache
 
@@ -76,10 +76,9 @@ class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fs
         )
         if streams:
             self.cache = StreamCache(self.blocksize, self._fetch_range, self.size, self._open_piece, self._head)
-        self._version = version_id
 
     def __reduce__(self) -> Any:
-        self.kwargs = {"version_id": self._version, "IfMatch": self._etag, **self._read_params}
+        self.kwargs = {"version_id": self._address.version, "IfMatch": self._etag, **self._read_params}
         return super().__reduce__()
 
     @property
@@ -97,8 +96,15 @@ class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fs
             self._details = file_of(self._address, answer)
             self._head = piece.readall()
         self._etag = self._details["ETag"] or None
+        if self._store.version_aware and self._address.version is None:
+            # Where old versions can be read, this one is read on when another is written.
+            self._address = self._address.with_version(self._details.get("VersionId"))
 
     def _fetch_range(self, start: int, end: int) -> bytes:
+        # fsspec's caches ask for whole blocks.
+        end = min(end, self.size)
+        if start >= end:
+            return b""
         head = self._head
         if end <= len(head):
             return head[start:end]
@@ -109,7 +115,7 @@ class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fs
     def _get(self, start: int, end: int) -> bytes:
         if self._etag is None:
             return self._open_piece(start, end).readall()
-        return cat_file(self._store, self._address, start, end, pin=self._etag, read=self._read_params)
+        return bring(self._store, self._address, start, end, pin=self._etag, read=self._read_params).data
 
     def _open_piece(self, start: int, end: int) -> Piece:
         piece = Piece(self._store, self._address, start, end, pin=self._etag, read=self._read_params)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Mapping
 from typing import Any, Self
 
 from fsspec.asyn import AbstractAsyncStreamedFile
@@ -13,11 +16,14 @@ from foodco_storage.filesystem.store import Store
 class StreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc] # fsspec is untyped
     """An object, read by one request that begins with the first `read`.
 
+    A read that is cancelled loses nothing: the next one goes on where the last that came back ended.
+
     Args:
         fs: the filesystem.
         store: its client.
         path: of the file.
         version_id: of the object.
+        read: parameters that go with reads.
 
     Example:
         async with await fs.open_async("foodco-images/pizza.jpg") as file:
@@ -25,7 +31,17 @@ class StreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc] # fsspec is
                 ...
     """
 
-    def __init__(self, fs: Any, store: Store, path: str, version_id: str | None = None) -> None:
+    # For `__del__`, where `__init__` was not done.
+    _piece: Piece | None = None
+
+    def __init__(
+        self,
+        fs: Any,
+        store: Store,
+        path: str,
+        version_id: str | None = None,
+        read: Mapping[str, Any] | None = None,
+    ) -> None:
         self.fs = fs
         self.path = path
         self.mode = "rb"
@@ -34,29 +50,68 @@ class StreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc] # fsspec is
         self.closed = False
         self._store = store
         self._address = store.key(path).with_version(version_id)
-        self._piece: Piece | None = None
+        self._read_params = dict(read or {})
+        self._etag: str | None = None
+        self._in_order = asyncio.Lock()
+        # A thread goes on when its coroutine is cancelled.
+        self._in_thread = threading.Lock()
 
-    async def read(self, length: int = -1) -> bytes:
-        """The next bytes; all that are left where no number is given."""
-        data: bytes = await self._store.pools.run(self._read, length)
-        self.loc += len(data)
-        return data
+    async def read(self, length: int | None = -1) -> bytes:
+        """The next bytes; all that are left where no number is given.
 
-    def _read(self, length: int) -> bytes:
-        if self.closed:
-            raise ValueError("I/O operation on closed file.")
-        if self._piece is None:
-            self._piece = Piece(self._store, self._address)
-            self.size = self._piece.size
-        left = self._piece.stop - self._piece.position
-        return self._piece.read(left if length < 0 else length)
+        Raises:
+            FileNotFoundError: no such object.
+            FileChangedError: it was written over since the first read.
+            ValueError: the file is closed.
+        """
+        async with self._in_order:
+            data: bytes = await self._store.pools.run(self._read, self.loc, -1 if length is None else int(length))
+            self.loc += len(data)
+            return data
+
+    def _read(self, start: int, length: int) -> bytes:
+        with self._in_thread:
+            if self.closed:
+                raise ValueError("I/O operation on closed file.")
+            if length == 0 or (self.size is not None and start >= self.size):
+                return b""
+            piece = self._piece
+            if piece is None or piece.position != start:
+                # The first read, or bytes went to a read that was cancelled.
+                self._let_go()
+                piece = self._piece = Piece(self._store, self._address, start, pin=self._etag, read=self._read_params)
+                self.size, self._etag = piece.size, piece.etag
+            return piece.read(piece.stop - start if length < 0 else length)
+
+    def seek(self, loc: int, whence: int = 0) -> int:
+        """Not for this file: `open` gives one that can.
+
+        Raises:
+            OSError: always.
+        """
+        raise OSError(f"{self.path} was opened as a stream, which can't be moved in (to {loc}, {whence}); use open()")
+
+    def seekable(self) -> bool:
+        """False."""
+        return False
 
     async def close(self) -> None:
         """Let go of the connection."""
-        self.closed = True
+        if not self.closed:
+            await self._store.pools.run(self._close)
+
+    def _close(self) -> None:
+        with self._in_thread:
+            self.closed = True
+            self._let_go()
+
+    def _let_go(self) -> None:
         piece, self._piece = self._piece, None
         if piece is not None:
-            await self._store.pools.run(piece.close)
+            piece.close()
+
+    def __del__(self) -> None:
+        self._let_go()
 
     async def __aenter__(self) -> Self:
         return self

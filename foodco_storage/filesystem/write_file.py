@@ -17,7 +17,7 @@ from foodco_storage.filesystem.carried import KEPT
 from foodco_storage.filesystem.failures import FileChangedError
 from foodco_storage.filesystem.file_attributes import FileAttributes
 from foodco_storage.filesystem.information import exists
-from foodco_storage.filesystem.reading import cat_file
+from foodco_storage.filesystem.reading import bring
 from foodco_storage.filesystem.store import Store
 from foodco_storage.filesystem.uploads import LEAST_PART_BYTES, MOST_PART_BYTES, Upload, even_ranges
 from foodco_storage.filesystem.writing import condition, put
@@ -101,7 +101,7 @@ class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # f
         size, etag = int(head["ContentLength"]), head.get("ETag")
         self._goes_on_from = etag
         if size < LEAST_PART_BYTES:
-            self.write(cat_file(self._store, self._address, pin=etag, read=self._params))
+            self.write(bring(self._store, self._address, pin=etag, read=self._params).data)
             return
         self.offset = self.loc = size
         upload = self._started()
@@ -142,7 +142,8 @@ class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # f
                 self.commit()
             return False
         upload = self._started()
-        view = self.buffer.getbuffer()
+        # Of bytes: a view of the buffer itself that an error keeps would keep the buffer from being written to.
+        view = memoryview(self.buffer.getvalue())
         size = self._part_bytes(upload)
         position = 0
         while len(view) - position >= size:
@@ -152,11 +153,8 @@ class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # f
         if final and position < len(view):
             upload.add(view[position:])
             position = len(view)
-        rest = bytes(view[position:])
-        view.release()
-        self.buffer.seek(0)
-        self.buffer.truncate()
-        self.buffer.write(rest)
+        self.buffer = io.BytesIO()
+        self.buffer.write(view[position:])
         self.offset += position
         if final and self.autocommit:
             self.commit()

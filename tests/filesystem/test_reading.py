@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import random
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foodco_storage.filesystem import FileChangedError, FoodcoFileSystem, pieces, reading, streaming
+from foodco_storage.filesystem import FileChangedError, FoodcoFileSystem, parts, pieces, streaming
 from foodco_storage.testing import Close, FaultProxy, MotoStore, Reset
 
 BODY = random.Random(6).randbytes(300_000)
@@ -57,7 +58,7 @@ class _Store:
 def _small_parts(monkeypatch: pytest.MonkeyPatch, store: Any) -> None:
     monkeypatch.setattr(store.fs.store, "part_bytes", 40_000)
     # However fast one connection is.
-    monkeypatch.setattr(reading, "_FAST", float("inf"))
+    monkeypatch.setattr(parts, "_FAST", float("inf"))
 
 
 @pytest.mark.parametrize("cache", CACHES)
@@ -158,13 +159,14 @@ def test_spans_hold_every_range(ranges: list[tuple[str, int, int]], gap: int) ->
 
     paths, starts, ends = [r[0] for r in ranges], [r[1] for r in ranges], [r[2] for r in ranges]
     found = list(spans(paths, starts, ends, gap, most=150))
-    assert sorted(number for span in found for number in span.members) == list(range(len(ranges)))
+    assert sorted(number for span in found for number, _ in span.members) == list(range(len(ranges)))
     for span in found:
+        assert span.start is not None
+        assert span.end is not None
         assert len(span.members) == 1 or span.end - span.start <= 150
-        for number in span.members:
+        for number, part in span.members:
             assert span.path == paths[number]
-            assert span.start <= starts[number]
-            assert ends[number] <= starts[number] or ends[number] <= span.end
+            assert range(span.start, span.end)[part] == range(starts[number], max(starts[number], ends[number]))
 
 
 class TestOneObjectOnly:
@@ -204,14 +206,24 @@ class TestOneObjectOnly:
         send = store.fs.store.send
         asked: list[Any] = []
 
+        some, helped = pieces.Piece.some, threading.Event()
+
         def and_overwrite(operation: str, params: Any, *more: Any) -> Any:
             asked.append(params)
+            if len(asked) > 1:
+                helped.set()
             answer = send(operation, params, *more)
             if len(asked) == 1:
                 store.put("changing", BODY[::-1])
             return answer
 
+        def and_wait(piece: pieces.Piece, length: int) -> bytes:
+            # The first part is read, then others are asked to help.
+            assert piece.position < store.fs.store.part_bytes or helped.wait(30)
+            return some(piece, length)
+
         monkeypatch.setattr(store.fs.store, "send", and_overwrite)
+        monkeypatch.setattr(pieces.Piece, "some", and_wait)
         with pytest.raises(FileChangedError):
             store.fs.cat_file(path)
         assert len(asked) > 1
