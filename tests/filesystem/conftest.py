@@ -9,10 +9,12 @@ from typing import Any
 import boto3
 import pytest
 from layered import MakeBucket, OpenFilesystem, configured
+from proxied import ProxiedStore
 
 import foodco_storage
 import foodco_storage.session
 from foodco_storage.filesystem import FoodcoFileSystem
+from foodco_storage.testing import FaultProxy, MotoStore
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,13 @@ def open_filesystem(
     yield open_one
     for fs in opened.values():
         fs.s3.close()
+
+
+@pytest.fixture(scope="module")
+def store(moto_store: MotoStore) -> Iterator[ProxiedStore]:
+    """A store behind a proxy, one for all tests of a module."""
+    with FaultProxy(moto_store.server.host, moto_store.server.port) as proxy:
+        yield ProxiedStore(moto_store.server, proxy)
 
 
 @pytest.fixture

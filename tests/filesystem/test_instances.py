@@ -177,9 +177,51 @@ class TestSameness:
         sessions = [foodco_storage.Session(aws_access_key_id=name, aws_secret_access_key="s") for name in "ab"]
         first, second = (fsspec.filesystem("foodco", session=session) for session in sessions)
         assert first is not second
+        assert first != second
         assert [fs.s3._request_signer._credentials.access_key for fs in (first, second)] == ["a", "b"]
         for fs in (first, second):
             fs.s3.close()
+
+    def test_of_configurations_that_say_the_same(self) -> None:
+        def said(*urls: str) -> dict[str, Any]:
+            return {
+                "backends": {name: {"preset": "s3", "endpoint_url": url} for name, url in zip("ab", urls, strict=True)}
+            }
+
+        url = "http://127.0.0.1:9"
+        first = FoodcoFileSystem(storage=said(url, url), skip_instance_cache=True)
+        # Equal texts that are not one object, as in another process.
+        second = FoodcoFileSystem(storage=said(url, url[:8] + url[8:]), skip_instance_cache=True)
+        assert first == second
+        assert first != FoodcoFileSystem(storage=said(url, url + "9"), skip_instance_cache=True)
+        assert first == FoodcoFileSystem(storage=dict(reversed(said(url, url).items())), skip_instance_cache=True)
+
+    def test_of_many_threads_that_ask_for_different_ones(self) -> None:
+        storages = [described(str(number)) for number in range(8)]
+
+        def ask(number: int) -> bool:
+            fs = fsspec.filesystem("foodco", storage=storages[number % 8])
+            return bool(fs.storage_options["storage"] == storages[number % 8])
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(ask, range(400)))
+
+    def test_a_configuration_that_changes_before_the_first_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FOODCO_STORAGE__DEFAULT__BACKEND", "caller")
+        early = fsspec.filesystem("foodco")
+        monkeypatch.setenv("FOODCO_STORAGE__BACKENDS__ONE__ENDPOINT_URL", "http://127.0.0.1:12345")
+        monkeypatch.setenv("FOODCO_STORAGE__DEFAULT__BACKEND", "one")
+        assert early.s3.meta.endpoint_url == "http://127.0.0.1:12345"
+        now = fsspec.filesystem("foodco")
+        assert now == early
+        monkeypatch.delenv("FOODCO_STORAGE__BACKENDS__ONE__ENDPOINT_URL")
+        monkeypatch.setenv("FOODCO_STORAGE__DEFAULT__BACKEND", "caller")
+        late = fsspec.filesystem("foodco")
+        assert late is not early
+        assert late != early
+        assert late.s3.meta.endpoint_url != "http://127.0.0.1:12345"
+        early.s3.close()
+        late.s3.close()
 
     def test_a_configuration_that_changed_is_read_anew(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file = tmp_path / "storage.toml"
@@ -191,6 +233,7 @@ class TestSameness:
         file.write_text(text.format(12345))
         second = fsspec.filesystem("foodco")
         assert second is not first
+        assert second != first
         assert second.s3.meta.endpoint_url == "http://127.0.0.1:12345"
         monkeypatch.setenv("FOODCO_STORAGE__DEFAULT__BACKEND", "caller")
         third = fsspec.filesystem("foodco")

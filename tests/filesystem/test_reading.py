@@ -4,65 +4,37 @@ from __future__ import annotations
 
 import io
 import itertools
+import pickle
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
-import boto3
+import fsspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from proxied import ProxiedStore
 
-from foodco_storage.filesystem import FileChangedError, FoodcoFileSystem, parts, pieces, streaming
-from foodco_storage.testing import Close, FaultProxy, MotoStore, Reset
+from foodco_storage.filesystem import FileChangedError, parts, pieces, streaming
+from foodco_storage.testing import Answer, Close, Reset
 
 BODY = random.Random(6).randbytes(300_000)
 CACHES = ("stream", "none", "readahead", "bytes", "blockcache", "first", "all", "background")
 
 
-@pytest.fixture(scope="module")
-def store(moto_store: MotoStore) -> Iterator[Any]:
-    """A proxy in front of a store, a client around it, a bucket, a filesystem through it."""
-    with FaultProxy(moto_store.server.host, moto_store.server.port) as proxy:
-        yield _Store(moto_store, proxy)
-
-
-class _Store:
-    def __init__(self, moto_store: MotoStore, proxy: FaultProxy) -> None:
-        server = moto_store.server
-        self.proxy = proxy
-        self.s3 = boto3.client("s3", **server.client_arguments())
-        self.bucket = "reading"
-        self.s3.create_bucket(Bucket=self.bucket)
-        self.fs = FoodcoFileSystem(
-            endpoint_url=proxy.endpoint_url,
-            key=server.access_key_id,
-            secret=server.secret_access_key,
-            skip_instance_cache=True,
-            config_kwargs={"retries": {"total_max_attempts": 1}},
-        )
-
-    def put(self, key: str, body: bytes = BODY) -> str:
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
-        return f"{self.bucket}/{key}"
-
-    def requests(self, action: Callable[[], Any]) -> int:
-        before = self.proxy.requests
-        action()
-        return self.proxy.requests - before
-
-
 @pytest.fixture
-def _small_parts(monkeypatch: pytest.MonkeyPatch, store: Any) -> None:
+def _small_parts(monkeypatch: pytest.MonkeyPatch, store: ProxiedStore) -> None:
     monkeypatch.setattr(store.fs.store, "part_bytes", 40_000)
     # However fast one connection is.
     monkeypatch.setattr(parts, "_FAST", float("inf"))
 
 
 @pytest.mark.parametrize("cache", CACHES)
-def test_any_reads_of_a_file(store: Any, cache: str) -> None:
+def test_any_reads_of_a_file(store: ProxiedStore, cache: str) -> None:
     path = store.put("any", BODY)
 
     @settings(max_examples=12)
@@ -84,7 +56,7 @@ def test_any_reads_of_a_file(store: Any, cache: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 200_000])
-def test_a_file_read_on_and_on(store: Any, size: int) -> None:
+def test_a_file_read_on_and_on(store: ProxiedStore, size: int) -> None:
     path = store.put("on", BODY[:size])
     for step in (1_000, 65_536, 70_000, 300_000):
         with store.fs.open(path, block_size=100_000) as file:
@@ -98,18 +70,18 @@ def test_a_file_read_on_and_on(store: Any, size: int) -> None:
 @pytest.mark.parametrize(
     ("start", "end"), list(itertools.product((None, 0, 1, 39_999, -100_000), (None, 40_000, 200_001, -1)))
 )
-def test_cat_file_in_parts(store: Any, start: int | None, end: int | None) -> None:
-    assert store.fs.cat_file(store.put("parts"), start=start, end=end) == BODY[start:end]
+def test_cat_file_in_parts(store: ProxiedStore, start: int | None, end: int | None) -> None:
+    assert store.fs.cat_file(store.put("parts", BODY), start=start, end=end) == BODY[start:end]
 
 
 class TestRequests:
-    def test_a_small_file_is_read_by_one(self, store: Any) -> None:
+    def test_a_small_file_is_read_by_one(self, store: ProxiedStore) -> None:
         path = store.put("small", b"small")
         assert store.requests(lambda: store.fs.open(path).read()) == 1
         assert store.requests(lambda: store.fs.cat_file(path)) == 1
         assert store.requests(lambda: store.fs.info(path)) == 1
 
-    def test_who_jumps_gets_little_more_than_was_asked_for(self, store: Any) -> None:
+    def test_who_jumps_gets_little_more_than_was_asked_for(self, store: ProxiedStore) -> None:
         path = store.put("jumps", bytes(4_000_000))
         with store.fs.open(path) as file:
             for offset in (3_000_000, 1_000_000, 2_000_000):
@@ -117,7 +89,7 @@ class TestRequests:
                 file.read(10)
             assert file.cache.total_requested_bytes == 3 * streaming.LEAST_BYTES
 
-    def test_who_steps_back_a_little_asks_for_nothing(self, store: Any) -> None:
+    def test_who_steps_back_a_little_asks_for_nothing(self, store: ProxiedStore) -> None:
         path = store.put("back", bytes(4_000_000))
         with store.fs.open(path) as file:
             file.seek(1_000_000)
@@ -125,7 +97,7 @@ class TestRequests:
             file.seek(1_000_000)
             assert store.requests(lambda: file.read(50_000)) == 0
 
-    def test_a_small_jump_ahead_reads_over(self, store: Any) -> None:
+    def test_a_small_jump_ahead_reads_over(self, store: ProxiedStore) -> None:
         path = store.put("ahead", bytes(4_000_000))
         with store.fs.open(path) as file:
             # Windows double as long as the reader goes on.
@@ -134,12 +106,12 @@ class TestRequests:
             file.seek(50_000, 1)
             assert store.requests(lambda: file.read(10)) == 0
 
-    def test_a_size_that_is_given_is_not_asked_for(self, store: Any) -> None:
-        path = store.put("given")
+    def test_a_size_that_is_given_is_not_asked_for(self, store: ProxiedStore) -> None:
+        path = store.put("given", BODY)
         assert store.requests(lambda: store.fs.open(path, size=len(BODY)).close()) == 0
 
-    def test_ranges_that_are_near_are_brought_together(self, store: Any) -> None:
-        path = store.put("near")
+    def test_ranges_that_are_near_are_brought_together(self, store: ProxiedStore) -> None:
+        path = store.put("near", BODY)
         starts, ends = [0, 150_000, 10_000, 20_000], [10, 150_010, 10_010, 20_010]
         got: list[bytes] = []
         for gap, requests in ((None, 1), (0, 4), (50_000, 2)):
@@ -170,10 +142,10 @@ def test_spans_hold_every_range(ranges: list[tuple[str, int, int]], gap: int) ->
 
 
 class TestOneObjectOnly:
-    def test_a_file_that_is_written_over_raises(self, store: Any) -> None:
-        path = store.put("changing")
+    def test_a_file_that_is_written_over_raises(self, store: ProxiedStore) -> None:
+        path = store.put("changing", BODY)
         for cache in set(CACHES) - {"all"}:  # which reads it all on opening
-            store.put("changing")
+            store.put("changing", BODY)
             with store.fs.open(path, cache_type=cache, block_size=65_536) as file:
                 assert file.read(10) == BODY[:10]
                 store.put("changing", BODY[::-1])
@@ -182,8 +154,8 @@ class TestOneObjectOnly:
                     file.read(10)
                 assert caught.value.filename == path
 
-    def test_also_with_a_size_given(self, store: Any) -> None:
-        path = store.put("changing")
+    def test_also_with_a_size_given(self, store: ProxiedStore) -> None:
+        path = store.put("changing", BODY)
         with store.fs.open(path, size=len(BODY), block_size=65_536) as file:
             file.read(10)
             store.put("changing", BODY[::-1])
@@ -191,9 +163,22 @@ class TestOneObjectOnly:
             with pytest.raises(FileChangedError):
                 file.read(10)
 
-    def test_also_where_the_store_knows_no_conditions(self, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_also_a_body_that_breaks_where_the_store_knows_no_conditions(
+        self, store: ProxiedStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(store.fs.store, "compares_etags", True)
-        path = store.put("changing")
+        path = store.put("changing", BODY)
+        store.proxy.inject(Reset(after_bytes=100_000), times=1, methods=["GET"])
+        piece = pieces.Piece(store.fs.store, store.fs.store.key(path))
+        store.put("changing", BODY[::-1])
+        with pytest.raises(FileChangedError):
+            piece.readall()
+
+    def test_also_where_the_store_knows_no_conditions(
+        self, store: ProxiedStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(store.fs.store, "compares_etags", True)
+        path = store.put("changing", BODY)
         with store.fs.open(path, block_size=65_536) as file:
             store.put("changing", BODY[::-1])
             file.seek(200_000)
@@ -201,8 +186,8 @@ class TestOneObjectOnly:
                 file.read(10)
 
     @pytest.mark.usefixtures("_small_parts")
-    def test_also_parts_that_are_read_at_once(self, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        path = store.put("changing")
+    def test_also_parts_that_are_read_at_once(self, store: ProxiedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = store.put("changing", BODY)
         send = store.fs.store.send
         asked: list[Any] = []
 
@@ -228,8 +213,8 @@ class TestOneObjectOnly:
             store.fs.cat_file(path)
         assert len(asked) > 1
 
-    def test_also_ranges(self, store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        path = store.put("changing")
+    def test_also_ranges(self, store: ProxiedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = store.put("changing", BODY)
         send = store.fs.store.send
         asked: list[Any] = []
 
@@ -244,16 +229,17 @@ class TestOneObjectOnly:
         monkeypatch.setattr("foodco_storage.filesystem.pools.FILE_THREADS", 1)
         fs = store.fs
         fs.store.pools.after_fork()
-        first, second = fs.cat_ranges([path] * 2, [0, 200_000], [10, 200_010], max_gap=0)
+        first, *others = fs.cat_ranges([path] * 4, [0, 200_000, 5, -5], [10, 200_010, None, None], max_gap=0)
         fs.store.pools.after_fork()
-        assert first == BODY[:10]
-        assert isinstance(second, FileChangedError)
+        # Open ranges are begun first.
+        assert others[1] == BODY[5:]
+        assert [type(one) for one in (first, others[0], others[2])] == [FileChangedError] * 3
 
 
 class TestBrokenConnections:
     @pytest.mark.parametrize("fault", [Reset(after_bytes=100_000), Close(after_bytes=100_000)])
-    def test_a_body_that_breaks_is_gone_on_with(self, store: Any, fault: Any, tmp_path: Any) -> None:
-        path = store.put("breaks")
+    def test_a_body_that_breaks_is_gone_on_with(self, store: ProxiedStore, fault: Any, tmp_path: Any) -> None:
+        path = store.put("breaks", BODY)
         file = store.fs.open(path)
         lines = store.fs.open(path, block_size=200_000)
         ways: list[Callable[[], bytes]] = [
@@ -269,13 +255,13 @@ class TestBrokenConnections:
             assert store.proxy.faults == faults + 1
 
     @pytest.mark.usefixtures("_small_parts")
-    def test_also_in_parts(self, store: Any) -> None:
-        path = store.put("breaks")
+    def test_also_in_parts(self, store: ProxiedStore) -> None:
+        path = store.put("breaks", BODY)
         store.proxy.inject(Reset(after_bytes=10_000), times=3, methods=["GET"])
         assert store.fs.cat_file(path) == BODY
 
-    def test_one_that_always_breaks_is_given_up(self, store: Any, tmp_path: Any) -> None:
-        path = store.put("breaks")
+    def test_one_that_always_breaks_is_given_up(self, store: ProxiedStore, tmp_path: Any) -> None:
+        path = store.put("breaks", BODY)
         faults = store.proxy.faults
         store.proxy.inject(Reset(after_bytes=1_000), methods=["GET"])
         with pytest.raises(ConnectionError) as caught:
@@ -285,8 +271,8 @@ class TestBrokenConnections:
         assert store.proxy.faults == faults + pieces.ATTEMPTS
         assert list(tmp_path.iterdir()) == []
 
-    def test_one_that_was_written_over_meanwhile_is_not_gone_on_with(self, store: Any) -> None:
-        path = store.put("breaks")
+    def test_one_that_was_written_over_meanwhile_is_not_gone_on_with(self, store: ProxiedStore) -> None:
+        path = store.put("breaks", BODY)
         file = store.fs.open(path)
         store.proxy.inject(Reset(after_bytes=100_000), times=1, methods=["GET"])
         with closing(file):
@@ -296,15 +282,15 @@ class TestBrokenConnections:
 
 
 class TestLocalFiles:
-    def test_a_file_appears_whole(self, store: Any, tmp_path: Any) -> None:
-        path = store.put("local")
+    def test_a_file_appears_whole(self, store: ProxiedStore, tmp_path: Any) -> None:
+        path = store.put("local", BODY)
         (tmp_path / "x").write_bytes(b"old")
         (tmp_path / "x").chmod(0o640)
         store.fs.get_file(path, str(tmp_path / "x"))
         assert (tmp_path / "x").read_bytes() == BODY
         assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640
 
-    def test_a_missing_object_leaves_what_was_there(self, store: Any, tmp_path: Any) -> None:
+    def test_a_missing_object_leaves_what_was_there(self, store: ProxiedStore, tmp_path: Any) -> None:
         (tmp_path / "x").write_bytes(b"old")
         with pytest.raises(FileNotFoundError):
             store.fs.get_file(f"{store.bucket}/missing", str(tmp_path / "x"))
@@ -312,6 +298,152 @@ class TestLocalFiles:
         assert len(list(tmp_path.iterdir())) == 1
 
     @pytest.mark.usefixtures("_small_parts")
-    def test_in_parts(self, store: Any, tmp_path: Any) -> None:
-        store.fs.get_file(store.put("local"), str(tmp_path / "x"))
+    def test_in_parts(self, store: ProxiedStore, tmp_path: Any) -> None:
+        store.fs.get_file(store.put("local", BODY), str(tmp_path / "x"))
         assert (tmp_path / "x").read_bytes() == BODY
+
+    def test_a_link_stays_one(self, store: ProxiedStore, tmp_path: Path) -> None:
+        (tmp_path / "deep").mkdir()
+        (tmp_path / "x").symlink_to(tmp_path / "deep" / "y")
+        for body in (BODY, BODY[:10]):
+            store.fs.get_file(store.put("local", body), str(tmp_path / "x"))
+            assert (tmp_path / "x").is_symlink()
+            assert (tmp_path / "deep" / "y").read_bytes() == body
+        assert [len(list(place.iterdir())) for place in (tmp_path, tmp_path / "deep")] == [2, 1]
+
+    @pytest.mark.parametrize("parts", [False, True])
+    def test_what_does_not_fit_its_checksum_replaces_nothing(
+        self, store: ProxiedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: bool
+    ) -> None:
+        (tmp_path / "x").write_bytes(b"old")
+        path = store.put("sum", BODY)
+        if parts:
+            monkeypatch.setattr(store.fs.store, "part_bytes", len(BODY) // 2)
+        headers = {"ETag": '"1"', "x-amz-checksum-crc32": "AAAAAA==", "Content-Length": str(len(BODY))}
+        store.proxy.inject(Answer(200, BODY, headers), times=1)
+        with pytest.raises(OSError, match="checksum"):
+            store.fs.get_file(path, str(tmp_path / "x"))
+        assert (tmp_path / "x").read_bytes() == b"old"
+        assert len(list(tmp_path.iterdir())) == 1
+
+    @pytest.mark.usefixtures("_small_parts")
+    @pytest.mark.parametrize("told", [1, 4])
+    def test_an_error_in_a_callback_is_told(self, store: ProxiedStore, tmp_path: Path, told: int) -> None:
+        class Fails(fsspec.Callback):  # type: ignore[misc] # fsspec is untyped
+            calls = 0
+
+            def relative_update(self, inc: int = 1) -> None:
+                self.calls += 1
+                if self.calls == told:
+                    raise IndexError(inc)
+
+        (tmp_path / "x").write_bytes(b"old")
+        with pytest.raises(IndexError):
+            store.fs.get_file(store.put("local", BODY), str(tmp_path / "x"), callback=Fails())
+        assert (tmp_path / "x").read_bytes() == b"old"
+        assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.usefixtures("_small_parts")
+class TestHelpers:
+    def test_a_system_without_more_threads(self, store: ProxiedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        pool = store.fs.store.pools.parts
+
+        class Refuses:
+            def submit(self, *args: Any) -> Future[None]:
+                # As ThreadPoolExecutor does: what was queued may run all the same.
+                pool.submit(*args)
+                raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(type(store.fs.store.pools), "parts", Refuses())
+        path = store.put("refused", BODY)
+        for _ in range(5):
+            assert store.fs.cat_file(path) == BODY
+
+    def test_nobody_writes_after_the_end(self, store: ProxiedStore) -> None:
+        """The reader at the front fails while another, at the back, has a part half read."""
+        path = store.put("late", BODY)
+        address = store.fs.store.key(path)
+        begun, go_on = threading.Event(), threading.Event()
+        taken: list[int] = []
+
+        def take(piece: pieces.Piece, stop: int) -> None:
+            if piece.start:
+                begun.set()
+                assert go_on.wait(30)
+            elif piece.position:
+                assert begun.wait(30)
+                threading.Timer(0.1, go_on.set).start()
+                raise ZeroDivisionError
+            taken.append(len(piece.read(stop - piece.position)))
+
+        with pytest.raises(ZeroDivisionError):
+            parts.in_parts(store.fs.store, address, pieces.Piece(store.fs.store, address), take)
+        before = list(taken)
+        assert go_on.is_set()
+        store.fs.store.pools.parts.submit(bool).result()
+        assert taken == before
+
+
+class TestAnswersThatDoNotFit:
+    @pytest.mark.parametrize("cache", CACHES)
+    def test_caches_that_ask_past_the_end(self, store: ProxiedStore, cache: str) -> None:
+        with store.fs.open(store.put("past", BODY), cache_type=cache, block_size=70_000) as file:
+            assert file._fetch_range(len(BODY) - 10, len(BODY) + 10) == BODY[-10:]
+            assert file._fetch_range(len(BODY), len(BODY) + 10) == b""
+            assert file._fetch_range(len(BODY) + 5, len(BODY) + 10) == b""
+
+    def test_a_store_that_knows_no_ranges(self, store: ProxiedStore) -> None:
+        path = store.put("whole", BODY)
+        store.proxy.inject(Answer(200, BODY, {"ETag": '"1"'}), methods=["GET"])
+        assert store.fs.cat_file(path, 0, 10) == BODY[:10]
+        with pytest.raises(OSError, match="another range"):
+            store.fs.cat_file(path, 10, 20)
+        store.proxy.pass_through()
+
+    def test_a_body_that_is_shorter_when_it_is_gone_on_with(
+        self, store: ProxiedStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = store.put("shorter", BODY)
+        send = store.fs.store.send
+        answers: list[Any] = []
+
+        def and_cut(operation: str, params: Any, *more: Any) -> Any:
+            if answers:
+                params = {**params, "Range": params["Range"].rpartition("-")[0] + "-200000"}
+            answers.append(send(operation, params, *more))
+            return answers[-1]
+
+        monkeypatch.setattr(store.fs.store, "send", and_cut)
+        store.proxy.inject(Reset(after_bytes=100_000), times=1, methods=["GET"])
+        with pytest.raises(OSError, match="another range"):
+            store.fs.cat_file(path)
+
+
+def test_versions_are_read_on_where_paths_name_them(store: ProxiedStore) -> None:
+    fs = store.open(version_aware=True)
+    store.s3.put_bucket_versioning(Bucket=store.bucket, VersioningConfiguration={"Status": "Enabled"})
+    try:
+        path = store.put("versions", BODY)
+        with fs.open(path, block_size=65_536) as file, store.fs.open(path, block_size=65_536) as other:
+            store.put("versions", BODY[::-1])
+            assert file.read() == BODY
+            assert pickle.loads(pickle.dumps(file)).read(0) == b""
+            with pytest.raises(FileChangedError):
+                other.read()
+        with fs.open(path) as file:
+            assert file.read() == BODY[::-1]
+    finally:
+        store.s3.put_bucket_versioning(Bucket=store.bucket, VersioningConfiguration={"Status": "Suspended"})
+        fs.s3.close()
+
+
+def test_a_pickled_file_is_of_its_object(store: ProxiedStore) -> None:
+    path = store.put("pickled", BODY)
+    with store.fs.open(path) as file:
+        text = pickle.dumps(file)
+    with pickle.loads(text) as again:
+        assert again.read() == BODY
+    store.put("pickled", BODY[::-1])
+    with pickle.loads(text) as again, pytest.raises(FileChangedError):
+        again.read()
