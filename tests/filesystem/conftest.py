@@ -41,7 +41,9 @@ def open_filesystem(
 def store(moto_store: MotoStore) -> Iterator[ProxiedStore]:
     """A store behind a proxy, one for all tests of a module."""
     with FaultProxy(moto_store.server.host, moto_store.server.port) as proxy:
-        yield ProxiedStore(moto_store.server, proxy)
+        made = ProxiedStore(moto_store.server, proxy)
+        yield made
+        made.close()
 
 
 @pytest.fixture

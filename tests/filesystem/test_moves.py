@@ -7,102 +7,78 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
+from proxied import ProxiedStore
 
-from foodco_storage.filesystem import FileChangedError, FoodcoFileSystem, copying
+from foodco_storage.filesystem import FileChangedError, copying
 from foodco_storage.testing import Answer, FaultProxy, MotoStore
 
 MIB = 1024**2
 
 
-class _Store:
-    def __init__(self, moto_store: MotoStore, proxy: FaultProxy, bucket: str) -> None:
-        server = moto_store.server
-        self.proxy, self.bucket = proxy, bucket
-        self.s3 = boto3.client("s3", **server.client_arguments())
-        self.s3.create_bucket(Bucket=bucket)
-        self.fs = FoodcoFileSystem(
-            endpoint_url=proxy.endpoint_url,
-            key=server.access_key_id,
-            secret=server.secret_access_key,
-            config_kwargs={"retries": {"total_max_attempts": 1}},
-            version_aware=True,
-            skip_instance_cache=True,
-        )
-
-    def fill(self, *keys: str) -> None:
-        for key in keys:
-            self.s3.put_object(Bucket=self.bucket, Key=key, Body=key.encode())
-
-    def content(self) -> dict[str, bytes]:
-        found = self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])
-        return {e["Key"]: self.s3.get_object(Bucket=self.bucket, Key=e["Key"])["Body"].read() for e in found}
-
-
 @pytest.fixture
-def store(moto_store: MotoStore, bucket_name: str) -> Iterator[_Store]:
+def store(moto_store: MotoStore) -> Iterator[ProxiedStore]:
+    """A bucket for each test."""
     with FaultProxy(moto_store.server.host, moto_store.server.port) as proxy:
-        made = _Store(moto_store, proxy, bucket_name)
+        made = ProxiedStore(moto_store.server, proxy, version_aware=True)
         yield made
-        made.fs.s3.close()
-        made.s3.close()
+        made.close()
 
 
 TREE = ("d/a", "d/b", "d/e/f", "d/e/g/h")
 
 
 class TestMoves:
-    def test_a_tree(self, store: _Store) -> None:
+    def test_a_tree(self, store: ProxiedStore) -> None:
         store.fill(*TREE, "d", "other")
         store.fs.mv(f"{store.bucket}/d", f"{store.bucket}/n", recursive=True)
         moved = {key.replace("d", "n", 1): key.encode() for key in ("d", *TREE)}
         assert store.content() == {**moved, "other": b"other"}
 
-    def test_some_levels_of_it(self, store: _Store) -> None:
+    def test_some_levels_of_it(self, store: ProxiedStore) -> None:
         store.fill(*TREE)
         store.fs.mv(f"{store.bucket}/d", f"{store.bucket}/n", recursive=True, maxdepth=1)
         assert sorted(store.content()) == ["d/e/f", "d/e/g/h", "n/a", "n/b"]
 
-    def test_into_a_directory_and_by_pattern(self, store: _Store) -> None:
+    def test_into_a_directory_and_by_pattern(self, store: ProxiedStore) -> None:
         store.fill("a.txt", "b.txt", "c", "into/x")
         store.fs.mv(f"{store.bucket}/c", f"{store.bucket}/into/")
         store.fs.mv(f"{store.bucket}/*.txt", f"{store.bucket}/into")
         assert sorted(store.content()) == ["into/a.txt", "into/b.txt", "into/c", "into/x"]
 
-    def test_onto_itself_by_another_spelling(self, store: _Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_onto_itself_by_another_spelling(self, store: ProxiedStore, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(copying, "COPIED_AT_ONCE", 1)
         store.fill("big")
         for source in (f"foodco://{store.bucket}/big", f"/{store.bucket}/big", f"{store.bucket}/big"):
             store.fs.mv(source, f"{store.bucket}/big")
         assert store.content() == {"big": b"big"}
 
-    def test_into_itself(self, store: _Store) -> None:
+    def test_into_itself(self, store: ProxiedStore) -> None:
         store.fill(*TREE)
         with pytest.raises(ValueError, match="into itself"):
             store.fs.mv(f"{store.bucket}/d", f"{store.bucket}/d/sub", recursive=True)
         assert sorted(store.content()) == sorted(TREE)
 
-    def test_to_where_nothing_can_be_written(self, store: _Store) -> None:
+    def test_to_where_nothing_can_be_written(self, store: ProxiedStore) -> None:
         store.fill(*TREE)
         with pytest.raises(FileNotFoundError):
             store.fs.mv(f"{store.bucket}/d", f"{store.bucket}-missing/n", recursive=True)
         assert sorted(store.content()) == sorted(TREE)
 
-    def test_of_nothing(self, store: _Store) -> None:
+    def test_of_nothing(self, store: ProxiedStore) -> None:
         for options in ({}, {"recursive": True}):
             with pytest.raises(FileNotFoundError):
                 store.fs.mv(f"{store.bucket}/missing", f"{store.bucket}/n", **options)
 
 
 class TestRemovals:
-    def test_what_was_named_and_not_what_it_matches(self, store: _Store) -> None:
+    def test_what_was_named_and_not_what_it_matches(self, store: ProxiedStore) -> None:
         store.fill("x[1].csv", "x1.csv", "y*", "yes")
         store.fs.rm(f"{store.bucket}/x[1].csv")
         store.fs.mv(f"{store.bucket}/y*", f"{store.bucket}/z")
         assert sorted(store.content()) == ["x1.csv", "yes", "z"]
 
-    def test_some_levels_of_a_bucket_with_versions(self, store: _Store) -> None:
+    def test_some_levels_of_a_bucket_with_versions(self, store: ProxiedStore) -> None:
         store.fs.make_bucket_versioned(store.bucket)
         store.fill("top", "deep/er/x")
         store.fs.rm(store.bucket, recursive=True, maxdepth=1)
@@ -110,7 +86,7 @@ class TestRemovals:
         store.fs.rm(store.bucket, recursive=True)
         assert not store.fs.exists(store.bucket)
 
-    def test_an_old_version_has_a_name_of_its_own(self, store: _Store) -> None:
+    def test_an_old_version_has_a_name_of_its_own(self, store: ProxiedStore) -> None:
         store.fill("k")
         store.fs.make_bucket_versioned(store.bucket)
         store.s3.put_object(Bucket=store.bucket, Key="k", Body=b"latest")
@@ -125,7 +101,7 @@ class TestRemovals:
             with pytest.raises(ValueError, match="a version can't be written"):
                 write(names[0] if "versionId" in names[0] else names[1])
 
-    def test_a_whole_bucket_comes_and_is_copied(self, store: _Store, tmp_path: Any) -> None:
+    def test_a_whole_bucket_comes_and_is_copied(self, store: ProxiedStore, tmp_path: Any) -> None:
         store.fill(*TREE)
         store.fs.get(store.bucket, str(tmp_path / "here"), recursive=True)
         assert (tmp_path / "here" / "d" / "e" / "f").read_bytes() == b"d/e/f"
@@ -136,7 +112,7 @@ class TestRemovals:
 
 class TestAppends:
     @pytest.mark.parametrize("status", [403, 503])
-    def test_one_that_can_not_open_leaves_the_object(self, store: _Store, status: int) -> None:
+    def test_one_that_can_not_open_leaves_the_object(self, store: ProxiedStore, status: int) -> None:
         store.fill("log")
         store.proxy.inject(Answer(status=status))
         with pytest.raises(OSError):  # noqa: PT011 - of either kind
@@ -144,7 +120,7 @@ class TestAppends:
         store.proxy.pass_through()
         assert store.content() == {"log": b"log"}
 
-    def test_one_that_another_writer_came_before(self, store: _Store) -> None:
+    def test_one_that_another_writer_came_before(self, store: ProxiedStore) -> None:
         store.fill("log")
         file = store.fs.open(f"{store.bucket}/log", "ab")
         file.write(b" and more")
@@ -153,7 +129,7 @@ class TestAppends:
             file.close()
         assert store.content() == {"log": b"theirs"}
 
-    def test_tags_stay(self, store: _Store) -> None:
+    def test_tags_stay(self, store: ProxiedStore) -> None:
         store.s3.put_object(Bucket=store.bucket, Key="log", Body=b"x", Tagging="a=b%20c")
         with store.fs.open(f"{store.bucket}/log", "ab") as file:
             file.write(b"y")
@@ -163,7 +139,7 @@ class TestAppends:
 class TestCompressed:
     @pytest.mark.parametrize("codec", ["gzip", "bz2", "xz"])
     @pytest.mark.parametrize("mode", ["wb", "w"])
-    def test_it_is_whole_when_it_is_closed(self, store: _Store, codec: str, mode: str) -> None:
+    def test_it_is_whole_when_it_is_closed(self, store: ProxiedStore, codec: str, mode: str) -> None:
         path, data = f"{store.bucket}/key", "line\n" * 100_000
         with store.fs.open(path, mode, compression=codec) as file:
             file.write(data if mode == "w" else data.encode())
@@ -171,7 +147,7 @@ class TestCompressed:
             assert file.read() == data
 
     @pytest.mark.parametrize("mode", ["wb", "w"])
-    def test_an_exception_leaves_nothing(self, store: _Store, mode: str) -> None:
+    def test_an_exception_leaves_nothing(self, store: ProxiedStore, mode: str) -> None:
         def write() -> None:
             with store.fs.open(f"{store.bucket}/key", mode, compression="gzip") as file:
                 file.write("x" if mode == "w" else b"x")
@@ -181,7 +157,7 @@ class TestCompressed:
             write()
         assert store.content() == {}
 
-    def test_what_could_not_be_written_is_told(self, store: _Store) -> None:
+    def test_what_could_not_be_written_is_told(self, store: ProxiedStore) -> None:
         file = store.fs.open(f"{store.bucket}/key", "wb", compression="gzip")
         file.write(b"x")
         store.proxy.inject(Answer(status=403), methods=["PUT"])
@@ -191,7 +167,7 @@ class TestCompressed:
         assert store.content() == {}
 
 
-def test_a_file_that_is_open_when_its_transaction_ends(store: _Store) -> None:
+def test_a_file_that_is_open_when_its_transaction_ends(store: ProxiedStore) -> None:
     with store.fs.transaction:
         file = store.fs.open(f"{store.bucket}/key", "wb", block_size=5 * MIB)
         file.write(bytes(12 * MIB))
@@ -201,7 +177,7 @@ def test_a_file_that_is_open_when_its_transaction_ends(store: _Store) -> None:
     file.close()
 
 
-def test_a_tree_that_can_not_be_walked_is_not_empty(store: _Store) -> None:
+def test_a_tree_that_can_not_be_walked_is_not_empty(store: ProxiedStore) -> None:
     store.proxy.inject(Answer(status=403))
     with pytest.raises(PermissionError):
         list(store.fs.walk(store.bucket))

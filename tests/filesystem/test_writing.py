@@ -9,46 +9,27 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import fsspec
 import pytest
+from proxied import ProxiedStore
 
-from foodco_storage.filesystem import FoodcoFileSystem, copying, write_file
+from foodco_storage.filesystem import copying, write_file
 from foodco_storage.filesystem.uploads import even_ranges, part_bytes_for
 from foodco_storage.testing import Answer, FaultProxy, MotoStore
 
 MIB = 1024**2
 
 
-class _Store:
-    def __init__(self, moto_store: MotoStore, proxy: FaultProxy, bucket: str) -> None:
-        server = moto_store.server
-        self.proxy, self.bucket = proxy, bucket
-        self.s3 = boto3.client("s3", **server.client_arguments())
-        self.s3.create_bucket(Bucket=bucket)
-        self.fs = FoodcoFileSystem(
-            endpoint_url=proxy.endpoint_url,
-            key=server.access_key_id,
-            secret=server.secret_access_key,
-            config_kwargs={"retries": {"total_max_attempts": 1}},
-            skip_instance_cache=True,
-        )
-
-    def nothing_is_left(self) -> bool:
-        uploads = self.s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])
-        return not uploads and not self.s3.list_objects_v2(Bucket=self.bucket).get("Contents")
-
-
 @pytest.fixture
-def store(moto_store: MotoStore, bucket_name: str) -> Iterator[_Store]:
+def store(moto_store: MotoStore) -> Iterator[ProxiedStore]:
+    """A bucket for each test."""
     with FaultProxy(moto_store.server.host, moto_store.server.port) as proxy:
-        made = _Store(moto_store, proxy, bucket_name)
+        made = ProxiedStore(moto_store.server, proxy)
         yield made
-        made.fs.s3.close()
-        made.s3.close()
+        made.close()
 
 
-def test_an_object_appears_when_the_file_is_closed(store: _Store) -> None:
+def test_an_object_appears_when_the_file_is_closed(store: ProxiedStore) -> None:
     path = f"{store.bucket}/key"
     file = store.fs.open(path, "wb")
     file.write(b"one")
@@ -62,7 +43,7 @@ def test_an_object_appears_when_the_file_is_closed(store: _Store) -> None:
 
 
 @pytest.mark.parametrize("wait", [lambda file: file.close(), lambda file: file.__exit__(None, None, None)])
-def test_parts_are_sent_while_it_is_written(store: _Store, wait: Callable[[Any], None]) -> None:
+def test_parts_are_sent_while_it_is_written(store: ProxiedStore, wait: Callable[[Any], None]) -> None:
     path = f"{store.bucket}/key"
     file = store.fs.open(path, "wb", block_size=5 * MIB)
     body = bytes(range(256)) * 4096 * 13
@@ -75,7 +56,7 @@ def test_parts_are_sent_while_it_is_written(store: _Store, wait: Callable[[Any],
 
 
 @pytest.mark.parametrize("size", [0, 1, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1, 10 * MIB, 10 * MIB + 1])
-def test_every_size_around_parts(store: _Store, size: int) -> None:
+def test_every_size_around_parts(store: ProxiedStore, size: int) -> None:
     path, body = f"{store.bucket}/key", b"x" * size
     with store.fs.open(path, "wb", block_size=5 * MIB) as file:
         file.write(body)
@@ -84,7 +65,7 @@ def test_every_size_around_parts(store: _Store, size: int) -> None:
     assert store.fs.size(path) == size
 
 
-def test_memory_is_bounded(store: _Store) -> None:
+def test_memory_is_bounded(store: ProxiedStore) -> None:
     chunk = bytes(MIB)
     store.fs.pipe_file(f"{store.bucket}/warm", b"up")
     tracemalloc.start()
@@ -102,7 +83,7 @@ def test_memory_is_bounded(store: _Store) -> None:
 class TestFailures:
     @pytest.mark.parametrize("mode", ["wb", "w", "xb"])
     @pytest.mark.parametrize("size", [10, 12 * MIB])
-    def test_an_exception_in_the_block_leaves_nothing(self, store: _Store, mode: str, size: int) -> None:
+    def test_an_exception_in_the_block_leaves_nothing(self, store: ProxiedStore, mode: str, size: int) -> None:
         data: Any = "x" * size if mode == "w" else b"x" * size
 
         def write() -> None:
@@ -116,7 +97,7 @@ class TestFailures:
         assert store.nothing_is_left()
 
     @pytest.mark.parametrize("way", ["open", "pipe_file", "put_file"])
-    def test_a_part_that_fails_leaves_nothing(self, store: _Store, way: str, tmp_path: Any) -> None:
+    def test_a_part_that_fails_leaves_nothing(self, store: ProxiedStore, way: str, tmp_path: Any) -> None:
         path, body = f"{store.bucket}/key", bytes(12 * MIB)
         (tmp_path / "file").write_bytes(body)
 
@@ -138,7 +119,7 @@ class TestFailures:
         gc.collect()
         assert store.nothing_is_left()
 
-    def test_a_small_file_that_fails_can_be_written_again(self, store: _Store) -> None:
+    def test_a_small_file_that_fails_can_be_written_again(self, store: ProxiedStore) -> None:
         path = f"{store.bucket}/key"
         file = store.fs.open(path, "wb")
         file.write(b"x")
@@ -151,7 +132,7 @@ class TestFailures:
         assert store.nothing_is_left()
         store.fs.pipe_file(path, b"x")
 
-    def test_a_transaction_that_fails_leaves_nothing(self, store: _Store) -> None:
+    def test_a_transaction_that_fails_leaves_nothing(self, store: ProxiedStore) -> None:
         def write() -> None:
             with store.fs.transaction:
                 for name, size in (("small", 10), ("large", 12 * MIB)):
@@ -163,7 +144,7 @@ class TestFailures:
             write()
         assert store.nothing_is_left()
 
-    def test_a_transaction_makes_its_objects_at_its_end(self, store: _Store) -> None:
+    def test_a_transaction_makes_its_objects_at_its_end(self, store: ProxiedStore) -> None:
         with store.fs.transaction:
             for name, size in (("small", 10), ("large", 12 * MIB), ("empty", 0)):
                 with store.fs.open(f"{store.bucket}/{name}", "wb", block_size=5 * MIB) as file:
@@ -173,7 +154,7 @@ class TestFailures:
             f"{store.bucket}/{name}": size for name, size in (("empty", 0), ("large", 12 * MIB), ("small", 10))
         }
 
-    def test_exclusive_writes_that_meet(self, store: _Store) -> None:
+    def test_exclusive_writes_that_meet(self, store: ProxiedStore) -> None:
         path = f"{store.bucket}/key"
         for size in (10, 12 * MIB):
             file = store.fs.open(path, "xb", block_size=5 * MIB)
@@ -187,14 +168,14 @@ class TestFailures:
         assert store.nothing_is_left()
 
     @pytest.mark.parametrize("block", [0, 1000, 6 * 1024**3])
-    def test_block_sizes_that_s3_does_not_take(self, store: _Store, block: int) -> None:
+    def test_block_sizes_that_s3_does_not_take(self, store: ProxiedStore, block: int) -> None:
         if block:
             with pytest.raises(ValueError, match="block_size must be between 5 MiB"):
                 store.fs.open(f"{store.bucket}/key", "wb", block_size=block)
         with pytest.raises(ValueError, match="chunksize must be between 5 MiB"):
             store.fs.pipe_file(f"{store.bucket}/key", b"x", chunksize=block or 1)
 
-    def test_arguments_that_nobody_takes(self, store: _Store) -> None:
+    def test_arguments_that_nobody_takes(self, store: ProxiedStore) -> None:
         with pytest.raises(TypeError, match=r"open\(\) takes no ContentTipe in mode 'wb'"):
             store.fs.open(f"{store.bucket}/key", "wb", ContentTipe="text/plain")
         with pytest.raises(ValueError, match="mode must be 'create' or 'overwrite', not 'maybe'"):
@@ -205,7 +186,7 @@ class TestFailures:
 
 class TestAppend:
     @pytest.mark.parametrize("size", [0, 5, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1])
-    def test_what_was_there_and_what_it_carried_stay(self, store: _Store, size: int) -> None:
+    def test_what_was_there_and_what_it_carried_stay(self, store: ProxiedStore, size: int) -> None:
         path = f"{store.bucket}/key"
         more: dict[str, Any] = {"ContentType": "text/plain", "Metadata": {"kitchen": "naples"}}
         store.fs.pipe_file(path, b"a" * size, **more)
@@ -218,7 +199,7 @@ class TestAppend:
 
 
 class TestCopies:
-    def test_in_parts_what_it_carries_stays(self, store: _Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_in_parts_what_it_carries_stays(self, store: ProxiedStore, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(copying, "COPIED_AT_ONCE", 6 * MIB)
         source, target = f"{store.bucket}/source", f"{store.bucket}/target"
         body = bytes(range(256)) * 4096 * 11
@@ -229,13 +210,13 @@ class TestCopies:
         assert store.fs.info(target)["ContentType"] == "text/plain"
         assert store.fs.info(target)["ETag"].endswith('-2"')
 
-    def test_the_same_etag(self, store: _Store) -> None:
+    def test_the_same_etag(self, store: ProxiedStore) -> None:
         source, target = f"{store.bucket}/source", f"{store.bucket}/target"
         store.fs.pipe_file(source, bytes(13 * MIB), chunksize=5 * MIB)
         store.fs.cp_file(source, target, preserve_etag=True)
         assert store.fs.info(target)["ETag"] == store.fs.info(source)["ETag"]
 
-    def test_a_failed_copy_keeps_the_source_of_a_move(self, store: _Store) -> None:
+    def test_a_failed_copy_keeps_the_source_of_a_move(self, store: ProxiedStore) -> None:
         store.fs.pipe_file(f"{store.bucket}/source", b"x")
         store.proxy.inject(Answer(status=403), methods=["PUT"])
         with pytest.raises(PermissionError):
@@ -244,7 +225,7 @@ class TestCopies:
         assert store.fs.cat_file(f"{store.bucket}/source") == b"x"
 
 
-def test_deletes_that_the_store_refuses_are_told(store: _Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deletes_that_the_store_refuses_are_told(store: ProxiedStore, monkeypatch: pytest.MonkeyPatch) -> None:
     send = store.fs.store.send
 
     def refuse(operation: str, params: Any, *more: Any) -> Any:
@@ -258,7 +239,7 @@ def test_deletes_that_the_store_refuses_are_told(store: _Store, monkeypatch: pyt
     assert caught.value.filename == f"{store.bucket}/b"
 
 
-def test_more_keys_than_one_request_takes(store: _Store) -> None:
+def test_more_keys_than_one_request_takes(store: ProxiedStore) -> None:
     for number in range(25):
         store.s3.put_object(Bucket=store.bucket, Key=f"d/{number:04}", Body=b"")
     from foodco_storage.filesystem import deleting  # noqa: PLC0415
