@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from foodco_storage.config.load import OVERLAY_PREFIX, find
 
-_VARIABLE = f"{OVERLAY_PREFIX}FILESYSTEM__REGISTER_S3"
 _CLASS = "foodco_storage.filesystem.s3_filesystem.S3FileSystem"
 
 
@@ -34,26 +34,35 @@ def register_s3() -> None:
 
 def register_s3_if_configured() -> None:
     """`register_s3`, where the configuration says so. What else is wrong with it, the first client tells."""
-    value = os.environ.get(_VARIABLE)
-    if _file_says_so() if value is None else value.strip().lower() == "true":
+    document = _file()
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(OVERLAY_PREFIX) and name.removeprefix(OVERLAY_PREFIX).lower().startswith("filesystem")
+    }
+    if variables:
+        from foodco_storage.config.overlay import overlay  # noqa: PLC0415 - nearly never
+
+        overlay(document, variables, [])
+    table = document.get("filesystem")
+    if isinstance(table, dict) and table.get("register_s3") is True:
         register_s3()
 
 
-def _file_says_so() -> bool:
+def _file() -> dict[str, Any]:
     path = find()
     if path is None:
-        return False
+        return {}
     try:
         text = path.read_text("utf-8")
     except (OSError, ValueError):
-        return False
+        return {}
     if "register_s3" not in text:
         # Nearly always: nothing to parse.
-        return False
+        return {}
     import tomllib  # noqa: PLC0415
 
     try:
-        table = tomllib.loads(text).get("filesystem", {})
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        return False
-    return isinstance(table, dict) and table.get("register_s3") is True
+        return {}

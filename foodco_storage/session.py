@@ -116,9 +116,14 @@ def client(service_name: str = "s3", *args: Any, storage: StorageSource = None, 
     storage = _default_storage if storage is None else storage
     if service_name != "s3":
         return session.client(service_name, *args, **kwargs)
+    return client_of(session, *args, storage=storage, **kwargs)
+
+
+def client_of(session: boto3.session.Session, *args: Any, storage: StorageSource = None, **kwargs: Any) -> Any:
+    """An S3 client of a session, boto3's or ours, that goes through the routes of a configuration."""
     if isinstance(session, Session):
         # Its `client` would put routes behind the siblings as well.
-        return session.client(service_name, *args, storage=storage, **kwargs)
+        return session.client("s3", *args, storage=storage, **kwargs)
     return open_client(session, session.client, session.client, storage, args, kwargs)
 
 

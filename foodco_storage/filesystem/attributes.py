@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from foodco_storage.filesystem.addresses import Address
 from foodco_storage.filesystem.carried import KEPT
-from foodco_storage.filesystem.failures import as_os_error
+from foodco_storage.filesystem.failures import fail
 from foodco_storage.filesystem.store import FAILURES, Store
 
 KEY_ACLS: Final = frozenset({
@@ -84,15 +84,24 @@ def put_tags(store: Store, address: Address, tags: Mapping[str, str], mode: str)
     store.call("put_object_tagging", address.path, {**address.params, "Tagging": tagging})
 
 
+def known_acl(acl: str, known: Collection[str]) -> str:
+    """A canned ACL.
+
+    Raises:
+        ValueError: it is not among those known.
+    """
+    if acl not in known:
+        raise ValueError(f"acl must be one of {', '.join(sorted(known))}, not {acl!r}")
+    return acl
+
+
 def set_access(store: Store, address: Address, acl: str, params: Mapping[str, Any]) -> None:
     """Set the canned ACL of an object or, without a key, of a bucket.
 
     Raises:
         ValueError: no such ACL.
     """
-    known = KEY_ACLS if address.key else BUCKET_ACLS
-    if acl not in known:
-        raise ValueError(f"acl must be one of {', '.join(sorted(known))}, not {acl!r}")
+    known_acl(acl, KEY_ACLS if address.key else BUCKET_ACLS)
     if address.key:
         store.call("put_object_acl", address.path, {**address.params, "ACL": acl}, params)
     else:
@@ -124,7 +133,7 @@ def url(store: Store, address: Address, expires: int, client_method: str, params
             ClientMethod=client_method, Params={**address.params, **params}, ExpiresIn=expires
         )
     except FAILURES as error:
-        raise as_os_error(error, address.path) from error
+        fail(error, address.path)
     return signed
 
 

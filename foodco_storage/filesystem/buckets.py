@@ -6,7 +6,7 @@ import errno
 from typing import Any
 
 from foodco_storage.filesystem.addresses import Address
-from foodco_storage.filesystem.attributes import BUCKET_ACLS
+from foodco_storage.filesystem.attributes import BUCKET_ACLS, known_acl
 from foodco_storage.filesystem.information import exists
 from foodco_storage.filesystem.store import Store
 
@@ -28,8 +28,8 @@ def make(store: Store, address: Address, *, create_parents: bool, acl: str | Non
     """
     if not address.bucket:
         raise ValueError("mkdir needs the name of a bucket")
-    if acl and acl not in BUCKET_ACLS:
-        raise ValueError(f"acl must be one of {', '.join(sorted(BUCKET_ACLS))}, not {acl!r}")
+    if acl:
+        known_acl(acl, BUCKET_ACLS)
     if _is_there(store, address):
         if not address.key:
             raise FileExistsError(errno.EEXIST, "there is a bucket of this name", address.bucket)

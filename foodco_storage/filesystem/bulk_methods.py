@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from glob import has_magic
 from typing import Any
@@ -146,10 +147,12 @@ class BulkMethods:
 
         Raises:
             FileNotFoundError: there is nothing to move.
-            ValueError: into itself.
+            ValueError: into itself, or several to one path.
             OSError: something could not be copied; nothing is removed then.
         """
         if isinstance(path1, list) and isinstance(path2, list):
+            if len(path1) != len(path2):
+                raise ValueError(f"mv needs one path to move to for each: {len(path1)} paths, {len(path2)} targets")
             pairs = list(zip(path1, path2, strict=True))
         else:
             roots, found = await self._roots_and_objects(path1, recursive=recursive, maxdepth=maxdepth)
@@ -159,6 +162,8 @@ class BulkMethods:
             )
             pairs = [(source, targets[source]) for source in found if self.store.parse(source).key]
         addressed = [(self.store.key(source), self.store.writable_key(target)) for source, target in pairs]
+        if twice := [path for path, count in Counter(target.path for _, target in addressed).items() if count > 1]:
+            raise ValueError(f"more than one object would be moved to {twice[0]}: all but one would be lost")
         moved = [(source, target) for source, target in addressed if source != target]
         if {source.path for source, _ in moved} & {target.path for _, target in moved}:
             raise ValueError(f"{path1} can't be moved to {path2}: objects would take each other's places")

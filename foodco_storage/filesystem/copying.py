@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+
 from foodco_storage.filesystem.addresses import Address
 from foodco_storage.filesystem.attributes import encoded_tags
 from foodco_storage.filesystem.carried import KEPT
-from foodco_storage.filesystem.store import Store
+from foodco_storage.filesystem.failures import code_of, fail
+from foodco_storage.filesystem.store import FAILURES, Store
 from foodco_storage.filesystem.uploads import MEBIBYTE, MOST_PART_BYTES, MOST_PARTS, Upload, even_ranges
 
 COPIED_AT_ONCE: Final = 150 * MEBIBYTE
@@ -38,18 +41,25 @@ def copy_file(
 
     Raises:
         FileNotFoundError: there is no such object.
-        ValueError: the parts have a size that S3 does not take.
+        ValueError: the parts have a size that S3 does not take; a parameter that CopyObject does not take.
     """
     if not 5 * MEBIBYTE <= block <= MOST_PART_BYTES:
         raise ValueError(f"block must be between 5 MiB and 5 GiB, not {block}")
-    head = store.call("head_object", source.path, source.params, params)
+    if unknown := store.unknown("copy_object", params):
+        raise ValueError(f"{target.path}: CopyObject takes no {', '.join(unknown)}")
+    head = store.call("head_object", source.versioned, source.params, params)
     size, etag = int(head["ContentLength"]), str(head.get("ETag", ""))
     parts = etag.strip('"').rpartition("-")[2] if "-" in etag else ""
     if preserve_etag and parts.isdigit():
         ranges = _ranges_of_parts(store, source, int(parts))
     elif size <= COPIED_AT_ONCE:
         wanted = {"CopySource": _named(source), "Bucket": target.bucket, "Key": target.key}
-        store.call("copy_object", source.path, wanted, params)
+        try:
+            store.send("copy_object", wanted, params)
+        except FAILURES as error:
+            # The source was there just now.
+            no_target = isinstance(error, ClientError) and code_of(error) == "NoSuchBucket"
+            fail(error, target.path if no_target else source.path)
         return
     else:
         ranges = list(even_ranges(size, max(block, -(-size // MOST_PARTS))))
@@ -78,6 +88,8 @@ def _ranges_of_parts(store: Store, source: Address, count: int) -> list[tuple[in
 
 def merge(store: Store, target: Address, sources: list[Address], params: Mapping[str, Any]) -> None:
     """Make one object of several, in order. All but the last must have 5 MiB or more."""
+    if unknown := store.unknown("create_multipart_upload", params):
+        raise ValueError(f"{target.path}: CreateMultipartUpload takes no {', '.join(unknown)}")
     heads = [store.call("head_object", source.path, source.params) for source in sources]
     upload = Upload(store, target, params)
     try:

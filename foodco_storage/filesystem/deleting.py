@@ -9,7 +9,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from foodco_storage.filesystem.addresses import Address
-from foodco_storage.filesystem.failures import as_os_error
+from foodco_storage.filesystem.failures import fail
 from foodco_storage.filesystem.store import Store
 
 MOST_KEYS: Final = 1000
@@ -59,7 +59,7 @@ def remove_batch(store: Store, batch: Sequence[Address]) -> list[str]:
         first = failed[0]
         told = {"Error": {"Code": first.get("Code", ""), "Message": first.get("Message", "")}, "ResponseMetadata": {}}
         error = ClientError(told, "DeleteObjects")
-        raise as_os_error(error, f"{bucket}/{first.get('Key', '')}") from error
+        fail(error, f"{bucket}/{first.get('Key', '')}")
     return [address.path for address in batch]
 
 

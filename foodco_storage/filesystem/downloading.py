@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,13 @@ def _made(temporary: Path, target: Path) -> int | None:
     if target.exists() and not target.is_file():
         return None
     # The system takes the mask of the process away from this, without a moment in which another thread has none.
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    if target.exists():
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        error.filename = str(target)
+        raise
+    with suppress(OSError):
+        # Some file systems have no permissions to set.
         os.fchmod(handle, target.stat().st_mode & 0o7777)
     return handle
 

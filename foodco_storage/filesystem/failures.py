@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -18,6 +18,7 @@ from botocore.exceptions import (
     ParamValidationError,
     PartialCredentialsError,
     ReadTimeoutError,
+    UnknownClientMethodError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from urllib3.exceptions import HTTPError
@@ -32,10 +33,13 @@ class FileChangedError(OSError):
     `EBUSY`, as s3fs's `FileExpired` has it.
     """
 
-    def __init__(self, path: str, etag: str | None) -> None:
-        super().__init__(
-            errno.EBUSY, f"the object changed while it was read (its ETag was {etag}); open it again", path
-        )
+    def __init__(self, path: str, etag: str | None, message: str | None = None) -> None:
+        self._told = (path, etag, message)
+        message = message or "the object changed while it was read"
+        super().__init__(errno.EBUSY, f"{message} (its ETag was {etag}); open it again", path)
+
+    def __reduce__(self) -> Any:
+        return type(self), self._told
 
 
 _KINDS: Final[Mapping[int, tuple[str, ...]]] = {
@@ -95,20 +99,29 @@ def is_past_the_end(error: ClientError) -> bool:
     return code_of(error) in _REQUEST_RANGE
 
 
-def as_os_error(error: Exception, path: str) -> Exception:
-    """What to raise for an error of boto3, of this library or of a request's parameters.
+def fail(error: Exception, path: str) -> NoReturn:
+    """Raise what an error of boto3, of this library or of a request's parameters is to a filesystem; its cause is the error.
 
     Args:
-        error: as the client raised it.
+        error: as the client raised it, which is being handled.
         path: of the file; `OSError.filename`.
     """
+    raised = as_os_error(error, path)
+    if raised is error:
+        raise error
+    raise raised from error
+
+
+def as_os_error(error: Exception, path: str) -> Exception:
+    """What an error is to a filesystem; itself where it is told as it is."""
     if isinstance(error, ClientError):
-        message = error.response.get("Error", {}).get("Message") or str(error)
-        return OSError(_number(error), message, path)
-    if isinstance(error, ParamValidationError):
+        told = error.response.get("Error", {})
+        return OSError(_number(error), told.get("Message") or str(error), path)
+    if isinstance(error, ParamValidationError | UnknownClientMethodError):
         return ValueError(f"{path}: {error}")
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return PermissionError(errno.EACCES, str(error), path)
+        fix = "give key and secret, a profile, or a configuration that has them; anon=True sends requests unsigned"
+        return PermissionError(errno.EACCES, f"{error}: {fix}", path)
     if isinstance(error, ReadTimeoutError | ConnectTimeoutError):
         return TimeoutError(errno.ETIMEDOUT, str(error), path)
     if isinstance(error, BotoConnectionError | HTTPClientError | HTTPError):

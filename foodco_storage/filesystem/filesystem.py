@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import weakref
 from collections.abc import Callable, Mapping
@@ -12,7 +14,10 @@ from fsspec.compression import compr
 from fsspec.core import get_compression
 
 from foodco_storage.filesystem.addresses import VERSION_MARK, without_protocol
+from foodco_storage.filesystem.arguments import cache_type as known_cache_type
+from foodco_storage.filesystem.arguments import check, whole_number
 from foodco_storage.filesystem.attribute_methods import AttributeMethods
+from foodco_storage.filesystem.attributes import KEY_ACLS, known_acl
 from foodco_storage.filesystem.bulk_methods import BulkMethods
 from foodco_storage.filesystem.compressed_file import CompressedFile
 from foodco_storage.filesystem.instances import Instances
@@ -127,11 +132,8 @@ class FoodcoFileSystem(
         batch_size: int | None = None,
         skip_instance_cache: bool = False,
     ) -> None:
-        if max_concurrency < 1:
-            raise ValueError(f"max_concurrency must be 1 or more, not {max_concurrency}")
-        for name, other, values in (("key", "username", (key, username)), ("secret", "password", (secret, password))):
-            if None not in values:
-                raise ValueError(f"{name} and {other} are the same: give one of them")
+        # All there are so far: the arguments.
+        check(locals())
         keeps = use_listings_cache if use_listings_cache is not None else bool(listings_expiry_time or max_paths)
         super().__init__(
             asynchronous=asynchronous,
@@ -216,6 +218,15 @@ class FoodcoFileSystem(
             return [cls._strip_protocol(one) for one in path]
         return without_protocol(path).strip("/")
 
+    async def _expand_path(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> Any:
+        try:
+            return await super()._expand_path(path, recursive=recursive, maxdepth=maxdepth)
+        except FileNotFoundError as error:
+            if error.filename is not None:
+                raise
+            # fsspec's own, which has nothing but the path.
+            raise FileNotFoundError(errno.ENOENT, "nothing lies there", str(path)) from error
+
     @staticmethod
     def _get_kwargs_from_urls(path: str) -> dict[str, Any]:
         return {"version_aware": True} if VERSION_MARK in str(path) else {}
@@ -238,13 +249,25 @@ class FoodcoFileSystem(
 
         Text files that fail in their `with` block leave nothing, as binary ones do.
         """
-        if "b" in mode and (compression is None or mode == "rb"):
-            return super().open(path, mode, block_size, cache_options, compression, **kwargs)
+        path = without_protocol(path)
+        # What is wrong is told before there is a file, whose end would empty the object.
+        codec = get_compression(path, compression)
+        if mode == "rb" and path.endswith("/"):
+            # The object of this very key, which `find` tells: super() would take the slash away.
+            file = self._open(path, mode, block_size, cache_options=cache_options, **kwargs)
+            return file if codec is None else compr[codec](file, mode="rb")
+        if "b" in mode and (codec is None or mode == "rb"):
+            return super().open(path, mode, block_size, cache_options, codec, **kwargs)
         if "b" in mode:
             file = super().open(path, mode, block_size, cache_options, **kwargs)
-            codec = get_compression(path, compression)
-            return file if codec is None else CompressedFile(compr[codec](file, mode=mode[0]), file)
+            try:
+                return CompressedFile(compr[codec](file, mode=mode[0]), file)
+            except BaseException:
+                # A codec that is not installed.
+                file.discard()
+                raise
         text = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
+        io.TextIOWrapper(io.BytesIO(), **text)
         binary = self.open(path, mode.replace("t", "") + "b", block_size, cache_options, compression, **kwargs)
         return TextFile(binary, **text)
 
@@ -252,7 +275,7 @@ class FoodcoFileSystem(
         self,
         path: str,
         mode: str = "rb",
-        block_size: int | None = None,
+        block_size: int | str | None = None,
         *,
         autocommit: bool = True,
         cache_options: Mapping[str, Any] | None = None,
@@ -285,10 +308,13 @@ class FoodcoFileSystem(
             TypeError: an argument that neither this nor PutObject takes.
             NotImplementedError: a mode that is none of these.
         """
+        # "default" is fsspec's own word for it.
+        asked = None if block_size == "default" else block_size
+        whole_number("block_size", asked, 0)
         if requester_pays:
             kwargs["RequestPayer"] = "requester"
-        if acl:
-            kwargs["ACL"] = acl
+        if acl is not None:
+            kwargs["ACL"] = known_acl(acl, KEY_ACLS)
         if mode == "rb":
             # Tools hand on whatever they were given; what is written is another matter.
             kwargs = self.store.taken("get_object", kwargs)
@@ -296,8 +322,8 @@ class FoodcoFileSystem(
                 self,
                 self.store,
                 path,
-                block_size=block_size or self._read_block,
-                cache_type=cache_type or self.default_cache_type,
+                block_size=int(asked or self._read_block),
+                cache_type=known_cache_type("cache_type", cache_type or self.default_cache_type),
                 cache_options=cache_options,
                 size=size,
                 version_id=version_id,
@@ -306,14 +332,14 @@ class FoodcoFileSystem(
             )
         if mode not in {"ab", "wb", "xb"}:
             raise NotImplementedError(f"mode must be one of rb, wb, xb, ab (or r, w, x, a for text), not {mode!r}")
-        if unknown := sorted(kwargs.keys() - self.store.taken("put_object", kwargs).keys()):
+        if unknown := self.store.unknown("put_object", kwargs):
             raise TypeError(f"open() takes no {', '.join(unknown)} in mode {mode!r}")
         return WriteFile(
             self,
             self.store,
             path,
             mode,
-            block_size=block_size or self._write_block,
+            block_size=int(asked or self._write_block),
             params=kwargs,
             autocommit=autocommit,
             grows=not self._fixed_upload_size,

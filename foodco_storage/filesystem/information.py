@@ -40,7 +40,7 @@ def look(store: Store, address: Address, read: Mapping[str, Any] | None = None) 
     Raises:
         FileNotFoundError: no such object; there may be others below it.
     """
-    return file_of(address, store.call("head_object", address.path, address.params, read or {}))
+    return file_of(address, store.call("head_object", address.versioned, address.params, read or {}))
 
 
 def info(store: Store, path: str, *, refresh: bool = False, version_id: str | None = None) -> Info:
@@ -50,7 +50,7 @@ def info(store: Store, path: str, *, refresh: bool = False, version_id: str | No
         FileNotFoundError: nothing does.
         PermissionError: the store does not tell.
     """
-    address = store.parse(path.rstrip("/")).with_version(version_id)
+    address = store.place(path).with_version(version_id)
     if not address.bucket:
         return {"name": address.path, "size": 0, "type": "directory"}
     if not refresh and (kept := _kept(store, address)) is not None:

@@ -10,9 +10,11 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import boto3
 from fsspec.asyn import AsyncFileSystem
 from fsspec.config import apply_config
 from fsspec.utils import tokenize
@@ -20,6 +22,7 @@ from msgspec import Struct
 
 from foodco_storage.config.load import FILE_VARIABLE, OVERLAY_PREFIX
 from foodco_storage.config.load import find as find_file
+from foodco_storage.config.model import REFERENCE
 from foodco_storage.config.secret import Secret
 from foodco_storage.session import default_storage
 
@@ -36,8 +39,10 @@ class Instances(type(AsyncFileSystem)):  # type: ignore[misc] # fsspec is untype
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         """Give the instance for some arguments, a new one where those there are know another configuration."""
-        kwargs = apply_config(cls, kwargs)
+        # Kept until the first request and longer: the caller may go on to change what was given.
+        kwargs = {name: _copied(value) for name, value in apply_config(cls, kwargs).items()}
         before = cls.origin
+        session = _session_of(kwargs)
         origin = cls._asked.origin = _origin_now(kwargs)
         try:
             instance = super().__call__(*args, **kwargs)
@@ -45,7 +50,10 @@ class Instances(type(AsyncFileSystem)):  # type: ignore[misc] # fsspec is untype
             cls._asked.origin = before
         if "_stable_token" not in instance.__dict__:
             instance.__dict__["_origin"] = origin
+            # While it lives, no other session has its `id`.
+            instance.__dict__["_session"] = session
             instance.__dict__["_stable_token"] = _stable_token(cls, args, instance.storage_options)
+            cls._forget(lambda one: one is not instance and _replaces(instance, one))
         return instance
 
     def opened(cls, instance: Any) -> None:
@@ -53,10 +61,36 @@ class Instances(type(AsyncFileSystem)):  # type: ignore[misc] # fsspec is untype
         known = instance.__dict__.get("_origin")
         if known is None or known == _origin_now(instance.storage_options):
             return
-        with cls._instantiation_lock:
-            for token in [token for token, one in cls._cache.items() if one is instance]:
-                del cls._cache[token]
+        cls._forget(lambda one: one is instance)
         instance.__dict__["_stable_token"] = _stable_token(cls, instance.storage_args, instance.storage_options)
+
+    def _forget(cls, which: Callable[[Any], bool]) -> None:
+        """Give some instances out no more; who has one may go on with it."""
+        with cls._instantiation_lock:
+            for token in [token for token, one in cls._cache.items() if which(one)]:
+                del cls._cache[token]
+
+
+def _replaces(new: Any, old: Any) -> bool:
+    """Whether two instances were asked for with the same arguments, under two configurations."""
+    return bool(
+        old.storage_args == new.storage_args
+        and old.storage_options == new.storage_options
+        and old.__dict__.get("_origin") != new.__dict__["_origin"]
+    )
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copied(one) for name, one in value.items()}
+    return [_copied(one) for one in value] if isinstance(value, list) else value
+
+
+def _session_of(options: Mapping[str, Any]) -> Any:
+    """The session that the client is made by; None where a profile says which to make."""
+    if options.get("session") is not None:
+        return options["session"]
+    return None if options.get("profile") is not None else boto3._get_default_session()  # noqa: SLF001 - `client` asks it too
 
 
 def _origin_now(options: Mapping[str, Any]) -> str:
@@ -71,12 +105,19 @@ def _digest(options: Mapping[str, Any], file_state: Callable[[Path], Any], sessi
         storage = default_storage()
     if storage is None or isinstance(storage, str | os.PathLike):
         path = find_file(storage)
-        storage = None if path is None else (str(path), file_state(path))
+        said, named = (
+            (None, frozenset()) if path is None else ((str(path), file_state(path)), _named_in(path, _state(path)))
+        )
+    else:
+        said = _spelled(storage)
+        named = frozenset(REFERENCE.findall(repr(said)))
     environment = sorted(
-        item for item in os.environ.items() if item[0].startswith(OVERLAY_PREFIX) or item[0] == FILE_VARIABLE
+        item
+        for item in os.environ.items()
+        if item[0].startswith((OVERLAY_PREFIX, "AWS_")) or item[0] == FILE_VARIABLE or item[0] in named
     )
-    said = (environment, session_state(options.get("session")), _spelled(storage))
-    return hashlib.sha256(repr(said).encode("utf-8", "surrogateescape")).hexdigest()
+    whole = (environment, session_state(_session_of(options)), said)
+    return hashlib.sha256(repr(whole).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _state(path: Path) -> Any:
@@ -94,18 +135,23 @@ def _content(path: Path) -> Any:
         return None
 
 
+@lru_cache(maxsize=16)
+def _named_in(path: Path, _state: Any) -> frozenset[str]:
+    """Variables that a file refers to, as long as it is in one state."""
+    return frozenset(REFERENCE.findall((_content(path) or b"").decode("utf-8", "replace")))
+
+
 def _said_by_session(session: Any) -> Any:
-    """Whose a session is; its repr hides it, and asking it for credentials may ask the network."""
+    """Whose a session is, as far as it was told: what it finds by itself is the environment's."""
     if session is None:
         return None
     inner = getattr(session, "_session", None)
-    credentials = getattr(inner, "_credentials", None)
+    credentials: Any = getattr(inner, "_credentials", None)
+    told = credentials is not None and credentials.method == "explicit"
     return (
         getattr(session, "profile_name", None),
         getattr(session, "region_name", None),
-        getattr(credentials, "access_key", None),
-        getattr(credentials, "secret_key", None),
-        getattr(credentials, "token", None),
+        (credentials.access_key, credentials.secret_key, credentials.token) if told else None,
         _spelled(getattr(session, "_storage", None)),
     )
 

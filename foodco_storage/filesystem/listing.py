@@ -55,7 +55,7 @@ def ls(store: Store, path: str, *, refresh: bool = False, versions: bool = False
         FileNotFoundError: nothing lies there.
         ValueError: versions of a filesystem that is not aware of them.
     """
-    address = store.parse(path.rstrip("/"))
+    address = store.place(path)
     if not address.bucket:
         return buckets(store, refresh=refresh)
     keeps = store.dircache.use_listings_cache and not versions
@@ -156,9 +156,9 @@ def find(
     """
     if maxdepth is not None and maxdepth < 1:
         raise ValueError(f"maxdepth must be at least 1, not {maxdepth}")
-    address = store.parse(path.rstrip("/"))
+    address = store.place(path)
     if not address.bucket:
-        raise ValueError("find needs a bucket: it would read all there are")
+        raise ValueError("name a bucket: patterns do not reach buckets, and without one all there are would be read")
     stem = (f"{address.key}/" if address.key else "") + prefix
     if maxdepth is None:
         found = list(iterate(store, address.bucket, stem, delimiter="", sizes=sizes))

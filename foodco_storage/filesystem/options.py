@@ -11,7 +11,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from foodco_storage.filesystem.pools import FILE_THREADS
-from foodco_storage.session import Session, client
+from foodco_storage.session import Session, client, client_of
 
 _SECRETS: Final = ("key", "secret", "token")
 
@@ -81,14 +81,7 @@ class ClientOptions:
             config = config.merge(Config(signature_version=UNSIGNED))
         given = arguments.pop("config", None)
         arguments["config"] = config if given is None else config.merge(given)
-        session = self._session()
+        session = Session(profile_name=self.profile) if self.profile is not None else self.session
         if session is None:
             return client("s3", storage=self.storage, **arguments)
-        return session.client("s3", storage=self.storage, **arguments)
-
-    def _session(self) -> Session | None:
-        if self.profile is not None:
-            return Session(profile_name=self.profile)
-        if self.session is None or isinstance(self.session, Session):
-            return self.session
-        return Session(botocore_session=self.session._session)  # noqa: SLF001 - boto3 tells it no other way
+        return client_of(session, storage=self.storage, **arguments)

@@ -56,10 +56,12 @@ def in_parts(store: Store, address: Address, piece: Piece, take: Take, read: Map
                 for _ in range(min(store.concurrency - 1, len(parts))):
                     helpers.append(store.pools.parts.submit(_from_the_back, store, address, piece, parts, take, read))  # noqa: PERF401
     finally:
-        parts.end()
-        for helper in helpers:
-            helper.cancel()
-        piece.close()
+        try:
+            parts.end()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            piece.close()
     parts.raise_failure()
 
 

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 from urllib3.exceptions import HTTPError
 
 from foodco_storage.filesystem.addresses import Address
-from foodco_storage.filesystem.failures import FileChangedError, as_os_error, is_precondition
+from foodco_storage.filesystem.failures import FileChangedError, fail, is_past_the_end, is_precondition
 from foodco_storage.filesystem.store import FAILURES, Store
 
 ATTEMPTS: Final = 5
@@ -61,7 +61,7 @@ class Piece:
         self.position = start
         """The byte of the object that comes next."""
         self._asked_to = end
-        self.answer = self._ask(resumes=False)
+        self.answer = self._ask()
         """What the store told of the object: the response of GetObject."""
         self._body: Any = self.answer["Body"]
         self.start, self.stop, self.size = _extent(self.answer)
@@ -96,10 +96,19 @@ class Piece:
             try:
                 data: bytes = self._opened().read(min(length, CHUNK_BYTES))
                 self._check(len(data))
+                self.position += len(data)
             except _BROKEN as error:
                 self._break(error)
+            except FAILURES as error:
+                # What came is not what was stored.
+                self._drop()
+                fail(error, self._address.versioned)
+            except BaseException:
+                # An interrupt may come after bytes were taken and before they were counted.
+                self._drop()
+                raise
             else:
-                self.position += len(data)
+                self._attempts = 0
                 return data
 
     def _opened(self) -> Any:
@@ -107,7 +116,7 @@ class Piece:
             # The parent reads from the same socket. Closing it here would be heard there, where it is TLS's.
             self._body, self._pid = None, os.getpid()
         if self._body is None:
-            self._body = self._ask(resumes=True)["Body"]
+            self._body = self._ask()["Body"]
         return self._body
 
     def _check(self, count: int) -> None:
@@ -116,13 +125,16 @@ class Piece:
             raise IncompleteReadError(actual_bytes=self.position - self.start, expected_bytes=expected)
 
     def _break(self, error: Exception) -> None:
-        """The connection broke: the rest is asked for anew, unless this happened too often."""
+        """The connection broke: the rest is asked for anew, unless this happened too often with nothing read between."""
+        self._drop()
+        self._attempts += 1
+        if self._attempts >= ATTEMPTS:
+            fail(error, self._address.versioned)
+
+    def _drop(self) -> None:
         body, self._body = self._body, None
         if body is not None:
             body.close()
-        self._attempts += 1
-        if self._attempts >= ATTEMPTS:
-            raise as_os_error(error, self._address.path) from error
 
     def close(self) -> None:
         """Let go of the connection, which serves again if all was read."""
@@ -134,10 +146,17 @@ class Piece:
             try:
                 body.read()
             except FAILURES as error:
-                raise as_os_error(error, self._address.path) from error
+                fail(error, self._address.versioned)
         body.close()
 
-    def _ask(self, *, resumes: bool) -> dict[str, Any]:
+    def _is_another(self) -> bool:
+        """Whether the object is no longer the one of the pin, where the store was not told of it."""
+        if not self._store.compares_etags:
+            return False
+        head = self._store.call("head_object", self._address.versioned, self._address.params, self._read)
+        return bool(head.get("ETag") != self._pin)
+
+    def _ask(self) -> dict[str, Any]:
         params: dict[str, Any] = dict(self._address.params)
         if self.position or self._asked_to is not None:
             params["Range"] = f"bytes={self.position}-{'' if self._asked_to is None else self._asked_to - 1}"
@@ -146,18 +165,18 @@ class Piece:
         try:
             answer = self._store.send("get_object", params, self._read)
         except ClientError as error:
-            if self._pin is not None and is_precondition(error):
-                raise FileChangedError(self._address.path, self._pin) from error
-            raise as_os_error(error, self._address.path) from error
+            if self._pin is not None and (is_precondition(error) or (is_past_the_end(error) and self._is_another())):
+                raise FileChangedError(self._address.versioned, self._pin) from error
+            fail(error, self._address.versioned)
         except FAILURES as error:
-            raise as_os_error(error, self._address.path) from error
-        first, stop, _ = _extent(answer)
-        if first != self.position or (resumes and stop < self.stop):
+            fail(error, self._address.versioned)
+        first, stop, size = _extent(answer)
+        if first != self.position or stop < min(size if self._asked_to is None else self._asked_to, size):
             answer["Body"].close()
-            raise OSError(errno.EIO, "the store answered another range than it was asked for", self._address.path)
+            raise OSError(errno.EIO, "the store answered another range than it was asked for", self._address.versioned)
         if self._store.compares_etags and self._pin not in {None, answer.get("ETag")}:
             answer["Body"].close()
-            raise FileChangedError(self._address.path, self._pin)
+            raise FileChangedError(self._address.versioned, self._pin)
         return answer
 
 

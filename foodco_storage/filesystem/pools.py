@@ -34,7 +34,8 @@ class Pools:
         _all.add(self)
 
     def _reset(self) -> None:
-        self._lock = threading.Lock()
+        # Starting a pool may collect garbage, files that write when they end among it.
+        self._lock = threading.RLock()
         self._files: ThreadPoolExecutor | None = None
         self._parts: ThreadPoolExecutor | None = None
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from fsspec.spec import AbstractBufferedFile
 
 from foodco_storage.filesystem.addresses import Address
+from foodco_storage.filesystem.failures import FileChangedError
 from foodco_storage.filesystem.file_attributes import FileAttributes
 from foodco_storage.filesystem.information import file_of, look
 from foodco_storage.filesystem.pieces import Piece
@@ -95,10 +96,10 @@ class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fs
             answer = {**piece.answer, "ContentLength": piece.size}
             self._details = file_of(self._address, answer)
             self._head = piece.readall()
+            if self._store.version_aware and self._address.version is None and _is_from_primary(answer):
+                # Where old versions can be read, this one is read on when another is written.
+                self._address = self._address.with_version(answer.get("VersionId"))
         self._etag = self._details["ETag"] or None
-        if self._store.version_aware and self._address.version is None:
-            # Where old versions can be read, this one is read on when another is written.
-            self._address = self._address.with_version(self._details.get("VersionId"))
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         # fsspec's caches ask for whole blocks.
@@ -115,10 +116,27 @@ class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fs
     def _get(self, start: int, end: int) -> bytes:
         if self._etag is None:
             return self._open_piece(start, end).readall()
-        return bring(self._store, self._address, start, end, pin=self._etag, read=self._read_params).data
+        data = bring(self._store, self._address, start, end, pin=self._etag, read=self._read_params).data
+        if len(data) != end - start:
+            raise self._other_size()
+        return data
 
     def _open_piece(self, start: int, end: int) -> Piece:
         piece = Piece(self._store, self._address, start, end, pin=self._etag, read=self._read_params)
-        # Where the size was given, the first answer says which object this is.
-        self._etag = self._etag or piece.etag
+        if self._etag is None:
+            # Where the size was given, the first answer says which object this is.
+            self._etag = piece.etag
+            if piece.size != self.size:
+                piece.close()
+                raise self._other_size()
         return piece
+
+    def _other_size(self) -> FileChangedError:
+        message = f"the object has not the {self.size} bytes that it had, or was said to have, when it was opened"
+        return FileChangedError(self._address.versioned, self._etag, message)
+
+
+def _is_from_primary(answer: Mapping[str, Any]) -> bool:
+    """Whether the version that an answer tells is one of the store that is asked next: a cache does not say whose it is."""
+    told = answer["ResponseMetadata"].get("Storage", {})
+    return "fallback" not in told and "cache" not in told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from os import register_at_fork
 from typing import Any, Final
 
@@ -12,9 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fsspec.dircache import DirCache
 from urllib3.exceptions import HTTPError
 
-from foodco_storage.errors import StorageError
-from foodco_storage.filesystem.addresses import Address, parse
-from foodco_storage.filesystem.failures import as_os_error
+from foodco_storage.errors import ConfigurationError, Problem, StorageError
+from foodco_storage.filesystem.addresses import Address, parse, without_protocol
+from foodco_storage.filesystem.failures import fail
 from foodco_storage.filesystem.pools import Pools
 
 # The last is urllib3's, of a connection that breaks in the body of an error.
@@ -57,7 +58,8 @@ class Store:
         self.compares_etags = compares_etags
         self.extra = extra
         self._client: Any = None
-        self._lock = threading.Lock()
+        # Making a client may collect garbage, files that write when they end among it.
+        self._lock = threading.RLock()
         self._taken: dict[str, frozenset[str]] = {}
         _stores.add(self)
 
@@ -67,12 +69,29 @@ class Store:
 
         Raises:
             ConfigurationError: the configuration has mistakes.
+            TypeError: an additional parameter that no operation takes.
         """
         if self._client is None:
             with self._lock:
                 if self._client is None:
-                    self._client = self._open_client()
+                    made = self._opened()
+                    if self._client is None:
+                        self._client = made
         return self._client
+
+    def _opened(self) -> Any:
+        try:
+            client = self._open_client()
+        except BotoCoreError as error:
+            # Of no file: botocore could not make sense of what it was given.
+            raise ConfigurationError([Problem("", f"the client can't be made: {error}")]) from error
+        if self.extra:
+            model = client.meta.service_model
+            shapes = (model.operation_model(name).input_shape for name in model.operation_names)
+            known = {name for shape in shapes if shape is not None for name in shape.members}
+            if unknown := sorted(self.extra.keys() - known):
+                raise TypeError(f"s3_additional_kwargs: no request to S3 takes {', '.join(unknown)}")
+        return client
 
     def renew(self) -> None:
         """Make a new client at the next request, by new credentials perhaps."""
@@ -82,6 +101,10 @@ class Store:
     def parse(self, path: Any) -> Address:
         """Find bucket, key and, where this filesystem knows of them, version of a path."""
         return parse(path, versions=self.version_aware)
+
+    def place(self, path: Any) -> Address:
+        """The address of what a path names, whatever slashes stand at its end."""
+        return self.parse(without_protocol(path).rstrip("/"))
 
     def key(self, path: Any) -> Address:
         """The address of a path that must name an object.
@@ -123,7 +146,7 @@ class Store:
         try:
             return self.send(operation, params, *optional)
         except FAILURES as error:
-            raise as_os_error(error, path) from error
+            fail(error, path)
 
     def send(self, operation: str, params: Mapping[str, Any], *optional: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request; errors stay the client's."""
@@ -138,23 +161,33 @@ class Store:
         """Of some parameters, those that an operation takes."""
         if not params:
             return {}
+        names = self._names(operation)
+        return {name: value for name, value in params.items() if name in names and value is not None}
+
+    def unknown(self, operation: str, params: Mapping[str, Any]) -> list[str]:
+        """The names of those that an operation does not take."""
+        return sorted(params.keys() - self._names(operation)) if params else []
+
+    def _names(self, operation: str) -> frozenset[str]:
         if (names := self._taken.get(operation)) is None:
             meta = self.client.meta
             model = meta.service_model.operation_model(meta.method_to_api_mapping[operation])
             names = self._taken[operation] = frozenset(model.input_shape.members)
-        return {name: value for name, value in params.items() if name in names and value is not None}
+        return names
 
     def written(self, path: str) -> None:
         """Forget listings that a write to a path, or its removal, has made old: of it and of all above it."""
         at = path
         while at:
-            self.dircache.pop(at, None)
-            self.dircache.pop(at.rstrip("/"), None)
+            for name in {at, at.rstrip("/")}:
+                # fsspec's `pop` looks, then takes: another thread may come between.
+                with suppress(KeyError):
+                    del self.dircache[name]
             at = at.rpartition("/")[0]
 
     def after_fork(self) -> None:
         """In a forked child: another thread may have held the lock. The client looks after itself."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
 
 _stores: weakref.WeakSet[Store] = weakref.WeakSet()

@@ -53,8 +53,9 @@ class StreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc] # fsspec is
         self._read_params = dict(read or {})
         self._etag: str | None = None
         self._in_order = asyncio.Lock()
-        # A thread goes on when its coroutine is cancelled.
-        self._in_thread = threading.Lock()
+        # The read in a thread, which goes on for a moment when its coroutine is cancelled.
+        self._reading: asyncio.Future[bytes] | None = None
+        self._given_up = threading.Event()
 
     async def read(self, length: int | None = -1) -> bytes:
         """The next bytes; all that are left where no number is given.
@@ -65,23 +66,38 @@ class StreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc] # fsspec is
             ValueError: the file is closed.
         """
         async with self._in_order:
-            data: bytes = await self._store.pools.run(self._read, self.loc, -1 if length is None else int(length))
+            if self._reading is not None:
+                # Of a read that was cancelled: it ends with what it is receiving.
+                await asyncio.wait([self._reading])
+            if self.closed:
+                raise ValueError("I/O operation on closed file.")
+            self._given_up = threading.Event()
+            run = self._store.pools.run(self._read, self.loc, -1 if length is None else int(length), self._given_up)
+            reading = self._reading = asyncio.ensure_future(run)
+            reading.add_done_callback(_heard)
+            try:
+                data = await asyncio.shield(reading)
+            except asyncio.CancelledError:
+                self._given_up.set()
+                raise
+            self._reading = None
             self.loc += len(data)
             return data
 
-    def _read(self, start: int, length: int) -> bytes:
-        with self._in_thread:
-            if self.closed:
-                raise ValueError("I/O operation on closed file.")
-            if length == 0 or (self.size is not None and start >= self.size):
-                return b""
-            piece = self._piece
-            if piece is None or piece.position != start:
-                # The first read, or bytes went to a read that was cancelled.
-                self._let_go()
-                piece = self._piece = Piece(self._store, self._address, start, pin=self._etag, read=self._read_params)
-                self.size, self._etag = piece.size, piece.etag
-            return piece.read(piece.stop - start if length < 0 else length)
+    def _read(self, start: int, length: int, given_up: threading.Event) -> bytes:
+        if given_up.is_set() or length == 0 or (self.size is not None and start >= self.size):
+            return b""
+        piece = self._piece
+        if piece is None or piece.position != start:
+            # The first read, or bytes went to a read that was cancelled.
+            self._let_go()
+            piece = self._piece = Piece(self._store, self._address, start, pin=self._etag, read=self._read_params)
+            self.size, self._etag = piece.size, piece.etag
+        stop = piece.stop if length < 0 else min(piece.stop, start + length)
+        found = []
+        while piece.position < stop and not given_up.is_set():
+            found.append(piece.some(stop - piece.position))
+        return found[0] if len(found) == 1 else b"".join(found)
 
     def seek(self, loc: int, whence: int = 0) -> int:
         """Not for this file: `open` gives one that can.
@@ -96,14 +112,14 @@ class StreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc] # fsspec is
         return False
 
     async def close(self) -> None:
-        """Let go of the connection."""
-        if not self.closed:
-            await self._store.pools.run(self._close)
-
-    def _close(self) -> None:
-        with self._in_thread:
-            self.closed = True
-            self._let_go()
+        """Let go of the connection; not waiting for a read that was cancelled."""
+        self.closed = True
+        reading = self._reading
+        if reading is None or reading.done():
+            await self._store.pools.run(self._let_go)
+        else:
+            self._given_up.set()
+            reading.add_done_callback(lambda _: self._let_go())
 
     def _let_go(self) -> None:
         piece, self._piece = self._piece, None
@@ -118,3 +134,9 @@ class StreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc] # fsspec is
 
     async def __aexit__(self, *args: object) -> None:
         await self.close()
+
+
+def _heard(reading: asyncio.Future[bytes]) -> None:
+    """The failure of a read that nobody waits for any more is nobody's."""
+    if not reading.cancelled():
+        reading.exception()

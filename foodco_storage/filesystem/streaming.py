@@ -48,8 +48,8 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
         super().__init__(blocksize, fetcher, size)
         self._open_piece = open_piece
         self._piece: Piece | None = None
-        self._kept: bytes = head
-        self._kept_start = 0
+        # Changed by one assignment, which an interrupt can't split.
+        self._kept = (0, head)
         self._window = LEAST_BYTES
 
     def _fetch(self, start: int | None, stop: int | None) -> bytes:
@@ -57,15 +57,14 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
         end = self.size if stop is None else min(stop, self.size)
         if first >= end:
             return b""
-        kept_end = self._kept_start + len(self._kept)
-        if self._kept_start <= first and end <= kept_end:
+        kept_start, kept = self._kept
+        kept_end = kept_start + len(kept)
+        if kept_start <= first and end <= kept_end:
             self.hit_count += 1
-            kept: bytes = self._kept[first - self._kept_start : end - self._kept_start]
-            return kept
+            return kept[first - kept_start : end - kept_start]
         self.miss_count += 1
-        if self._kept_start <= first < kept_end and end - first <= self.blocksize:
-            head = self._kept[first - self._kept_start :]
-            return head + self._read(kept_end, end)
+        if kept_start <= first < kept_end and end - first <= self.blocksize:
+            return kept[first - kept_start :] + self._read(kept_end, end)
         return self._read(first, end)
 
     def _read(self, start: int, end: int) -> bytes:
@@ -73,7 +72,7 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
             self.close()
             self.total_requested_bytes += end - start
             data: bytes = self.fetcher(start, end)
-            self._keep(data, end)
+            self._keep(data, start + len(data))
             return data
         pieces = []
         while start < end:
@@ -92,7 +91,8 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
             piece.read(start - piece.position)
             return piece
         # Who comes to the end of what was asked for reads on, and is given more at once.
-        goes_on = start == self._kept_start + len(self._kept)
+        kept_start, kept = self._kept
+        goes_on = start == kept_start + len(kept)
         self.close()
         self._window = min(self._window * 2, self.blocksize) if goes_on else LEAST_BYTES
         stop = min(max(end, start + self._window), self.size)
@@ -110,8 +110,8 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
         self._keep(data, end)
 
     def _keep(self, data: bytes, end: int) -> None:
-        self._kept = data[-KEPT_BYTES:]
-        self._kept_start = end - len(self._kept)
+        kept = data[-KEPT_BYTES:]
+        self._kept = (end - len(kept), kept)
 
     def close(self) -> None:
         """Let go of the body."""

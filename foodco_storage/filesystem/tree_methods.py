@@ -134,7 +134,7 @@ class TreeMethods:
             ValueError: the root: it has no end.
         """
         if self.store.parse(path).bucket in {"", "*"}:
-            raise ValueError("walk needs a bucket: it would read all there are")
+            raise ValueError("name a bucket: without one all there are would be read")
         kwargs.setdefault("sizes", kwargs.get("detail", False))
         # fsspec would take whatever can't be listed for empty.
         kwargs.setdefault("on_error", _raise_unless_missing)
@@ -143,7 +143,7 @@ class TreeMethods:
 
     async def _glob(self, path: str, maxdepth: int | None = None, **kwargs: Any) -> Any:
         if self._strip_protocol(path).startswith("*"):  # type: ignore[attr-defined]
-            raise ValueError("glob needs a bucket: it would read all there are")
+            raise ValueError("name a bucket: patterns do not reach buckets")
         kwargs.setdefault("sizes", kwargs.get("detail", False))
         return await super()._glob(path, maxdepth=maxdepth, **kwargs)  # type: ignore[misc]
 
@@ -226,7 +226,7 @@ class TreeMethods:
             OSError: objects lie in it (`ENOTEMPTY`).
             FileExistsError: a directory in a bucket: it is gone with the last key below it.
         """
-        buckets.remove(self.store, self.store.parse(path.rstrip("/")))
+        buckets.remove(self.store, self.store.place(path))
 
     _rmdir = in_thread(rmdir)
 

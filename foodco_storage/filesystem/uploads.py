@@ -6,12 +6,12 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from botocore.exceptions import ClientError
 
 from foodco_storage.filesystem.addresses import Address
-from foodco_storage.filesystem.failures import as_os_error, is_precondition
+from foodco_storage.filesystem.failures import fail, is_precondition
 from foodco_storage.filesystem.store import FAILURES, Store
 
 logger = logging.getLogger("foodco_storage")
@@ -91,21 +91,23 @@ class Upload:
 
     def _settle(self) -> None:
         """Wait for the part that was begun first."""
-        number, size, future = self._pending.popleft()
+        number, size, future = self._pending[0]
         try:
             answer = future.result()
-        except BaseException as error:
+            self._pending.popleft()
+            if self._told is not None:
+                self._told(size)
+        except FAILURES as error:
             self.abort()
-            if isinstance(error, FAILURES):
-                raise as_os_error(error, self._address.path) from error
+            fail(error, self._address.path)
+        except BaseException:
+            self.abort()
             raise
         answer = answer.get("CopyPartResult", answer)
         checksums = {
             name: value for name, value in answer.items() if name.startswith("Checksum") and name != "ChecksumType"
         }
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"], **checksums})
-        if self._told is not None:
-            self._told(size)
 
     def complete(self, match: Mapping[str, str]) -> dict[str, Any]:
         """Make the object of the parts.
@@ -127,7 +129,7 @@ class Upload:
         except FAILURES as error:
             # Whether it came about nobody knows where the answer was lost. An upload that did is not there to be aborted.
             self.abort()
-            raise not_written(error, self._address.path, match) from error
+            fail_write(error, self._address.path, match)
         except BaseException:
             self.abort()
             raise
@@ -176,11 +178,11 @@ def send_all(upload: Upload, parts: Iterable[bytes | memoryview], match: Mapping
     upload.complete(match)
 
 
-def not_written(error: Exception, path: str, match: Mapping[str, str]) -> Exception:
-    """What to raise for a write that failed."""
+def fail_write(error: Exception, path: str, match: Mapping[str, str]) -> NoReturn:
+    """Raise for a write that failed."""
     if match and isinstance(error, ClientError) and is_precondition(error):
-        return FileExistsError(17, "there is an object already", path)
-    return as_os_error(error, path)
+        raise FileExistsError(17, "there is an object already", path) from error
+    fail(error, path)
 
 
 def even_ranges(size: int, most: int) -> Iterator[tuple[int, int]]:

@@ -195,7 +195,11 @@ class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # f
             head = {}
         if head.get("ETag") != self._goes_on_from:
             self.discard()
-            raise FileChangedError(self._address.path, self._goes_on_from)
+            raise FileChangedError(
+                self._address.path,
+                self._goes_on_from,
+                "the object changed while it was appended to, and stays as it is now: what was added is not in it",
+            )
 
     def discard(self) -> None:
         """Leave no object and no parts; after this the file is done with."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from foodco_storage.filesystem.addresses import Address
 from foodco_storage.filesystem.information import is_file
 from foodco_storage.filesystem.store import FAILURES, Store
-from foodco_storage.filesystem.uploads import Upload, not_written, part_bytes_for, send_all
+from foodco_storage.filesystem.uploads import Upload, fail_write, part_bytes_for, send_all
 
 MODES: Final = ("create", "overwrite")
 
@@ -38,7 +38,7 @@ def put(
     try:
         return store.send("put_object", {**params, **where, "Body": body, **match})
     except FAILURES as error:
-        raise not_written(error, address.path, match) from error
+        fail_write(error, address.path, match)
 
 
 def check(store: Store, address: Address, params: Mapping[str, Any], match: Mapping[str, str]) -> None:
@@ -48,7 +48,7 @@ def check(store: Store, address: Address, params: Mapping[str, Any], match: Mapp
         FileExistsError: there is an object, which must stay.
         ValueError: a parameter that PutObject does not take.
     """
-    if unknown := sorted(params.keys() - store.taken("put_object", params).keys()):
+    if unknown := store.unknown("put_object", params):
         raise ValueError(f"{address.path}: PutObject takes no {', '.join(unknown)}")
     if match and is_file(store, address.path):
         raise FileExistsError(17, "there is an object already", address.path)
