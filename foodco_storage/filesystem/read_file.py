@@ -125,10 +125,10 @@ class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fs
         piece = Piece(self._store, self._address, start, end, pin=self._etag, read=self._read_params)
         if self._etag is None:
             # Where the size was given, the first answer says which object this is.
-            self._etag = piece.etag
             if piece.size != self.size:
                 piece.close()
                 raise self._other_size()
+            self._etag = piece.etag
         return piece
 
     def _other_size(self) -> FileChangedError:

@@ -35,8 +35,9 @@ def put(
         FileExistsError: there is one, and `match` says that it must stay.
     """
     where = {"Bucket": address.bucket, "Key": address.key}
+    given = {name: value for name, value in params.items() if value is not None}
     try:
-        return store.send("put_object", {**params, **where, "Body": body, **match})
+        return store.send("put_object", {**given, **where, "Body": body, **match})
     except FAILURES as error:
         fail_write(error, address.path, match)
 

@@ -223,6 +223,71 @@ class TestSameness:
         early.s3.close()
         late.s3.close()
 
+    def test_of_arguments_that_are_changed_afterwards(self) -> None:
+        asked = {"endpoint_url": "http://127.0.0.1:11"}
+        first = FoodcoFileSystem(client_kwargs=asked)
+        asked["endpoint_url"] = "http://127.0.0.1:12"
+        assert first.s3.meta.endpoint_url == "http://127.0.0.1:11"
+        assert FoodcoFileSystem(client_kwargs={"endpoint_url": "http://127.0.0.1:11"}) is first
+        assert FoodcoFileSystem(client_kwargs=asked) is not first
+        first.s3.close()
+
+    @pytest.mark.parametrize("by_file", [False, True])
+    def test_of_what_a_configuration_refers_to(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_file: bool
+    ) -> None:
+        storage: Any = {
+            "backends": {"one": {"preset": "s3", "endpoint_url": "http://127.0.0.1:${KITCHEN_PORT}"}},
+            "default": {"backend": "one"},
+        }
+        if by_file:
+            (tmp_path / "storage.toml").write_text(
+                '[backends.one]\npreset = "s3"\nendpoint_url = "http://127.0.0.1:${KITCHEN_PORT}"\n'
+                '[default]\nbackend = "one"\n'
+            )
+            storage = str(tmp_path / "storage.toml")
+        ports = []
+        for port in ("11", "12"):
+            monkeypatch.setenv("KITCHEN_PORT", port)
+            fs = FoodcoFileSystem(storage=storage)
+            assert FoodcoFileSystem(storage=storage) is fs
+            ports.append(fs.s3.meta.endpoint_url.rpartition(":")[2])
+            fs.s3.close()
+        assert ports == ["11", "12"]
+
+    def test_of_what_boto3_finds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:11")
+        first = fsspec.filesystem("foodco")
+        assert fsspec.filesystem("foodco") is first
+        first.s3.close()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:12")
+        second = fsspec.filesystem("foodco")
+        assert second.s3.meta.endpoint_url == "http://127.0.0.1:12"
+        second.s3.close()
+        foodco_storage.setup_default_session(
+            aws_access_key_id="a", aws_secret_access_key="s", region_name="eu-central-1"
+        )
+        third = fsspec.filesystem("foodco")
+        assert third.s3.meta.region_name == "eu-central-1"
+        assert third not in {first, second}
+        third.s3.close()
+
+    def test_those_of_old_configurations_are_let_go(self, tmp_path: Path) -> None:
+        file = tmp_path / "storage.toml"
+        for port in range(10):
+            file.write_text(f"# {port}")
+            fsspec.filesystem("foodco", storage=str(file))
+        kept = [one for one in FoodcoFileSystem._cache.values() if one.storage_options == {"storage": str(file)}]
+        assert len(kept) == 1
+
+    def test_of_boto3s_own_sessions(self, options: dict[str, Any], bucket: str) -> None:
+        session = boto3.Session(aws_access_key_id=options["key"], aws_secret_access_key=options["secret"])
+        fs = FoodcoFileSystem(session=session, endpoint_url=options["endpoint_url"])
+        assert fs.cat_file(f"{bucket}/d/03") == b"3"
+        # It stays as it was.
+        session.client("s3").close()
+        fs.s3.close()
+
     def test_a_configuration_that_changed_is_read_anew(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file = tmp_path / "storage.toml"
         text = '[backends.one]\npreset = "s3"\nendpoint_url = "http://127.0.0.1:{}"\n[default]\nbackend = "one"\n'
@@ -291,9 +356,20 @@ print(type(fs).__module__, fs.unstrip_protocol("b/k"), fs._strip_protocol("s3a:/
         told = self.run("foodco_storage", FOODCO_STORAGE_CONFIG=str(file))
         assert told.startswith("foodco_storage.filesystem") == taken
 
-    @pytest.mark.parametrize(("value", "taken"), [("true", True), ("false", False)])
-    def test_by_the_environment(self, value: str, taken: bool) -> None:
-        told = self.run("foodco_storage", FOODCO_STORAGE__FILESYSTEM__REGISTER_S3=value)
+    @pytest.mark.parametrize(
+        ("name", "value", "taken"),
+        [
+            ("FILESYSTEM__REGISTER_S3", "true", True),
+            ("FILESYSTEM__REGISTER_S3", "1", True),
+            ("filesystem__register_s3", "true", True),
+            ("FILESYSTEM", '{"register_s3": true}', True),
+            ("FILESYSTEM__REGISTER_S3", "false", False),
+            ("FILESYSTEM__REGISTER_S3", "maybe", False),
+            ("FILESYSTEM__NONSENSE", "true", False),
+        ],
+    )
+    def test_by_the_environment(self, name: str, value: str, taken: bool) -> None:
+        told = self.run("foodco_storage", **{f"FOODCO_STORAGE__{name}": value})
         assert told.startswith("foodco_storage.filesystem") == taken
 
     def test_a_file_that_is_not_there(self) -> None:

@@ -197,3 +197,16 @@ print(fsspec.get_filesystem_class("s3").__module__)
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "foodco_storage.filesystem.s3_filesystem"
+
+
+@pytest.mark.parametrize("way", ["into a directory", "to names"])
+def test_two_are_not_moved_to_one_path(store: ProxiedStore, way: str) -> None:
+    store.fill("x/a", "y/a", "z/b")
+    sources = [f"{store.bucket}/x/a", f"{store.bucket}/y/a"]
+    target: Any = f"{store.bucket}/z/" if way == "into a directory" else [f"{store.bucket}/t"] * 2
+    before = store.content()
+    with pytest.raises(ValueError, match="more than one object would be moved to"):
+        store.fs.mv(sources, target)
+    with pytest.raises(ValueError, match="2 paths, 1 targets"):
+        store.fs.mv(sources, [f"{store.bucket}/t"])
+    assert store.content() == before

@@ -175,6 +175,29 @@ class TestOneObjectOnly:
         with pytest.raises(FileChangedError):
             piece.readall()
 
+    @pytest.mark.parametrize("cache", sorted(set(CACHES) - {"all"}))
+    def test_also_of_a_shorter_one_where_the_store_knows_no_conditions(
+        self, store: ProxiedStore, monkeypatch: pytest.MonkeyPatch, cache: str
+    ) -> None:
+        monkeypatch.setattr(store.fs.store, "compares_etags", True)
+        path = store.put("shorter", BODY)
+        with store.fs.open(path, cache_type=cache, block_size=70_000) as file:
+            store.put("shorter", BODY[:100])
+            file.seek(200_000)
+            with pytest.raises(FileChangedError):
+                file.read(50_000)
+
+    @pytest.mark.parametrize("said", [len(BODY) - 10, len(BODY) + 100_000])
+    @pytest.mark.parametrize("cache", sorted(set(CACHES) - {"all"}))
+    def test_also_one_of_another_size_than_was_said(self, store: ProxiedStore, cache: str, said: int) -> None:
+        path = store.put("said", BODY)
+        with store.fs.open(path, size=said, cache_type=cache, block_size=70_000) as file:
+            with pytest.raises(FileChangedError, match="has not the"):
+                file.read()
+            file.seek(100_000)
+            with pytest.raises(FileChangedError, match="has not the"):
+                file.read(10)
+
     def test_also_where_the_store_knows_no_conditions(
         self, store: ProxiedStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -261,10 +284,17 @@ class TestBrokenConnections:
         store.proxy.inject(Reset(after_bytes=10_000), times=3, methods=["GET"])
         assert store.fs.cat_file(path) == BODY
 
+    def test_one_that_breaks_often_but_comes_on(self, store: ProxiedStore) -> None:
+        faults = store.proxy.faults
+        store.proxy.inject(Close(after_bytes=20_000), methods=["GET"])
+        assert store.fs.cat_file(store.put("breaks", BODY)) == BODY
+        store.proxy.pass_through()
+        assert store.proxy.faults > faults + 2 * pieces.ATTEMPTS
+
     def test_one_that_always_breaks_is_given_up(self, store: ProxiedStore, tmp_path: Any) -> None:
         path = store.put("breaks", BODY)
         faults = store.proxy.faults
-        store.proxy.inject(Reset(after_bytes=1_000), methods=["GET"])
+        store.proxy.inject(Reset(), methods=["GET"])
         with pytest.raises(ConnectionError) as caught:
             store.fs.get_file(path, str(tmp_path / "x"))
         store.proxy.pass_through()
@@ -389,7 +419,58 @@ class TestHelpers:
         assert taken == before
 
 
+class TestInterrupts:
+    """An exception that comes between the taking of bytes and their counting, as a signal's may."""
+
+    @pytest.mark.parametrize("cache", CACHES)
+    def test_shift_nothing(self, store: ProxiedStore, monkeypatch: pytest.MonkeyPatch, cache: str) -> None:
+        path = store.put("interrupted", BODY)
+        check = pieces.Piece._check
+        due = iter([False, False, True, False, True, True])
+
+        def and_interrupt(piece: pieces.Piece, count: int) -> None:
+            check(piece, count)
+            if next(due, False):
+                raise KeyboardInterrupt
+
+        got: list[bytes] = []
+        interrupts = 0
+        with store.fs.open(path, cache_type=cache, block_size=70_000) as file:
+            monkeypatch.setattr(pieces.Piece, "_check", and_interrupt)
+            while len(got) < 30:
+                assert file.tell() == 10_000 * len(got)
+                try:
+                    got.append(file.read(10_000))
+                except KeyboardInterrupt:
+                    interrupts += 1
+        assert b"".join(got) == BODY
+        assert interrupts > 0 or cache == "all"
+
+
 class TestAnswersThatDoNotFit:
+    @pytest.mark.parametrize("in_parts", [False, True])
+    def test_a_store_that_gives_less_than_was_asked_for(
+        self, store: ProxiedStore, tmp_path: Path, request: pytest.FixtureRequest, in_parts: bool
+    ) -> None:
+        if in_parts:
+            request.getfixturevalue("_small_parts")
+        path = store.put("less", BODY)
+        file = store.fs.open(path)
+        headers = {"Content-Range": f"bytes 0-99999/{len(BODY)}", "ETag": file._etag}
+        store.proxy.inject(Answer(206, BODY[:100_000], headers), methods=["GET"])
+        reads: list[Callable[[], Any]] = [
+            lambda: store.fs.cat_file(path),
+            lambda: store.fs.cat_file(path, 0, 200_000),
+            lambda: store.fs.get_file(path, str(tmp_path / "x")),
+            lambda: file.read(200_000),
+        ]
+        for read in reads:
+            with pytest.raises(OSError, match="another range"):
+                read()
+        store.proxy.pass_through()
+        file.close()
+        assert list(tmp_path.iterdir()) == []
+
     @pytest.mark.parametrize("cache", CACHES)
     def test_caches_that_ask_past_the_end(self, store: ProxiedStore, cache: str) -> None:
         with store.fs.open(store.put("past", BODY), cache_type=cache, block_size=70_000) as file:

@@ -10,7 +10,8 @@ import pytest
 from proxied import ProxiedStore
 
 from foodco_storage.filesystem import FileChangedError
-from foodco_storage.testing import Delay, Reset
+from foodco_storage.filesystem.pools import FILE_THREADS
+from foodco_storage.testing import Delay, Hang, Reset
 
 BODY = random.Random(9).randbytes(300_000)
 
@@ -69,6 +70,25 @@ def test_also_the_first_one(store: ProxiedStore) -> None:
 
     store.proxy.inject(Delay(0.5), times=1)
     assert run(store, path, read) == BODY
+
+
+def test_a_read_that_hangs_holds_up_nobody(store: ProxiedStore) -> None:
+    path = store.put("hangs", BODY)
+
+    async def use() -> bytes:
+        store.proxy.inject(Hang(), times=1)
+        file = await store.fs.open_async(path)
+        for _ in range(FILE_THREADS + 1):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(file.read(), 0.01)
+        await file.close()
+        assert not file._reading.done()
+        with pytest.raises(ValueError, match="closed file"):
+            await file.read()
+        async with await store.fs.open_async(path) as other:
+            return bytes(await other.read())
+
+    assert asyncio.run(use()) == BODY
 
 
 def test_a_connection_that_breaks(store: ProxiedStore) -> None:

@@ -119,6 +119,21 @@ class TestFailures:
         gc.collect()
         assert store.nothing_is_left()
 
+    @pytest.mark.parametrize("told", [1, 2, 3])
+    def test_a_callback_that_fails_leaves_nothing(self, store: ProxiedStore, tmp_path: Any, told: int) -> None:
+        class Fails(fsspec.Callback):  # type: ignore[misc] # fsspec is untyped
+            calls = 0
+
+            def relative_update(self, inc: int = 1) -> None:
+                self.calls += 1
+                if self.calls == told:
+                    raise ZeroDivisionError(inc)
+
+        (tmp_path / "file").write_bytes(bytes(15 * MIB))
+        with pytest.raises(ZeroDivisionError):
+            store.fs.put_file(str(tmp_path / "file"), f"{store.bucket}/key", chunksize=5 * MIB, callback=Fails())
+        assert store.nothing_is_left()
+
     def test_a_small_file_that_fails_can_be_written_again(self, store: ProxiedStore) -> None:
         path = f"{store.bucket}/key"
         file = store.fs.open(path, "wb")
