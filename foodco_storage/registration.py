@@ -13,6 +13,7 @@ _CLASS = "foodco_storage.filesystem.s3_filesystem.S3FileSystem"
 def register_s3() -> None:
     """Make fsspec open `s3://` and `s3a://` by this library, in this process, in place of s3fs.
 
+    Tools with a client of their own for `s3://` (pyarrow, and pandas for parquet without `storage_options`) still use that.
     Filesystems and files that are open stay what they are. `filesystem.register_s3 = true` in the configuration does the
     same whenever `foodco_storage` is imported.
 

@@ -16,7 +16,7 @@ from foodco_storage.filesystem.attributes import encoded_tags
 from foodco_storage.filesystem.carried import KEPT
 from foodco_storage.filesystem.failures import FileChangedError
 from foodco_storage.filesystem.file_attributes import FileAttributes
-from foodco_storage.filesystem.information import exists
+from foodco_storage.filesystem.information import is_file
 from foodco_storage.filesystem.reading import bring
 from foodco_storage.filesystem.store import Store
 from foodco_storage.filesystem.uploads import LEAST_PART_BYTES, MOST_PART_BYTES, Upload, even_ranges
@@ -77,7 +77,7 @@ class WriteFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # f
         self._goes_on_from: str | None = None
         self.ignores_writes = False
         """Set when it was discarded and a text file above it is still to be closed."""
-        if mode == "xb" and exists(store, self._address.path):
+        if mode == "xb" and is_file(store, self._address.path):
             raise FileExistsError(17, "there is an object or a directory already", self._address.path)
         super().__init__(fs, path, mode=mode, block_size=block_size, autocommit=autocommit)
         if mode == "ab":
