@@ -18,6 +18,9 @@ from foodco_storage.filesystem.streaming import LEAST_BYTES, StreamCache
 
 STREAM: Final = StreamCache.name
 
+LINE_BYTES: Final = 8 * 1024
+"""Read at once where the end of a line is looked for; fsspec would take a block, and step back, for each line."""
+
 
 class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fsspec is untyped
     """An object as a binary file, open for reading.
@@ -86,6 +89,16 @@ class ReadFile(FileAttributes, AbstractBufferedFile):  # type: ignore[misc] # fs
     def version_id(self) -> str | None:
         """The version that is read, where the bucket has versions."""
         return self._address.version or (self._details or {}).get("VersionId")
+
+    def readuntil(self, char: bytes = b"\n", blocks: int | None = None) -> bytes:
+        """Read up to a byte and with it, or to the end; what `readline` and iteration do.
+
+        Args:
+            char: to look for.
+            blocks: bytes to read at once, 8 KiB by default.
+        """
+        found: bytes = super().readuntil(char, blocks or LINE_BYTES)
+        return found
 
     def _look(self) -> None:
         piece = open_piece(self._store, self._address, 0, LEAST_BYTES, pin=self._etag, read=self._read_params)

@@ -66,7 +66,7 @@ class StreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc] # fsspec is
             ValueError: the file is closed.
         """
         async with self._in_order:
-            if self._reading is not None:
+            if self._reading is not None and not self.closed:
                 # Of a read that was cancelled: it ends with what it is receiving.
                 await asyncio.wait([self._reading])
             if self.closed:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from fsspec.caching import BaseCache
 
 from foodco_storage.filesystem.pieces import Piece
+from foodco_storage.filesystem.recent import Recent
 
 LEAST_BYTES: Final = 64 * 1024
 """Asked for after a jump, even if less is wanted: readers of headers and footers go on from there."""
@@ -48,8 +49,7 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
         super().__init__(blocksize, fetcher, size)
         self._open_piece = open_piece
         self._piece: Piece | None = None
-        # Changed by one assignment, which an interrupt can't split.
-        self._kept = (0, head)
+        self._recent = Recent(KEPT_BYTES, head)
         self._window = LEAST_BYTES
 
     def _fetch(self, start: int | None, stop: int | None) -> bytes:
@@ -57,14 +57,16 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
         end = self.size if stop is None else min(stop, self.size)
         if first >= end:
             return b""
-        kept_start, kept = self._kept
-        kept_end = kept_start + len(kept)
-        if kept_start <= first and end <= kept_end:
+        recent = self._recent
+        if (kept := recent.get(first, end)) is not None:
             self.hit_count += 1
-            return kept[first - kept_start : end - kept_start]
+            return kept
         self.miss_count += 1
-        if kept_start <= first < kept_end and end - first <= self.blocksize:
-            return kept[first - kept_start :] + self._read(kept_end, end)
+        if first < recent.end and end - first <= self.blocksize and (head := recent.get(first, recent.end)) is not None:
+            # Who stepped back, as readers of lines do, will do so again: more is taken from the body than is wanted now.
+            kept_end = recent.end
+            more = self._read(kept_end, max(end, min(kept_end + LEAST_BYTES, self.size)))
+            return head + more[: end - kept_end]
         return self._read(first, end)
 
     def _read(self, start: int, end: int) -> bytes:
@@ -72,8 +74,9 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
             self.close()
             self.total_requested_bytes += end - start
             data: bytes = self.fetcher(start, end)
-            self._keep(data, start + len(data))
+            self._recent.add(start, data)
             return data
+        begin = start
         pieces = []
         while start < end:
             piece = self._piece_at(start, end)
@@ -81,7 +84,7 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
             pieces.append(data)
             start += len(data)
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._read_ahead(data, end)
+        self._read_ahead(begin, data, end)
         return data
 
     def _piece_at(self, start: int, end: int) -> Piece:
@@ -91,8 +94,7 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
             piece.read(start - piece.position)
             return piece
         # Who comes to the end of what was asked for reads on, and is given more at once.
-        kept_start, kept = self._kept
-        goes_on = start == kept_start + len(kept)
+        goes_on = start == self._recent.end
         self.close()
         self._window = min(self._window * 2, self.blocksize) if goes_on else LEAST_BYTES
         stop = min(max(end, start + self._window), self.size)
@@ -100,18 +102,13 @@ class StreamCache(BaseCache):  # type: ignore[misc] # fsspec is untyped
         self._piece = self._open_piece(start, stop)
         return self._piece
 
-    def _read_ahead(self, data: bytes, end: int) -> None:
+    def _read_ahead(self, start: int, data: bytes, end: int) -> None:
         """Keep what was read; take in what is left of a short piece, so that its connection serves others."""
         piece = self._piece
         if piece is not None and piece.stop - end <= LEAST_BYTES:
             data += piece.read(piece.stop - end)
             piece.close()
-            end = piece.stop
-        self._keep(data, end)
-
-    def _keep(self, data: bytes, end: int) -> None:
-        kept = data[-KEPT_BYTES:]
-        self._kept = (end - len(kept), kept)
+        self._recent.add(start, data)
 
     def close(self) -> None:
         """Let go of the body."""

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from proxied import ProxiedStore
 
 from foodco_storage.filesystem import FileChangedError, parts, pieces, streaming
+from foodco_storage.filesystem.recent import Recent
 from foodco_storage.testing import Answer, Close, Reset
 
 BODY = random.Random(6).randbytes(300_000)
@@ -98,6 +99,23 @@ class TestRequests:
             file.seek(1_000_000)
             assert store.requests(lambda: file.read(50_000)) == 0
 
+    def test_also_after_many_small_reads(self, store: ProxiedStore) -> None:
+        path = store.put("back", BODY * 10)
+        with store.fs.open(path) as file:
+            for _ in range(300):
+                file.read(5_000)
+            file.seek(600_000)
+            got: list[bytes] = []
+            assert store.requests(lambda: got.append(file.read(900_000))) == 0
+            assert got == [(BODY * 10)[600_000:1_500_000]]
+
+    def test_lines(self, store: ProxiedStore) -> None:
+        lines = [b"%d %s\n" % (number, b"x" * (number % 300)) for number in range(20_000)]
+        path = store.put("lines", b"".join(lines))
+        got: list[bytes] = []
+        assert store.requests(lambda: got.extend(store.fs.open(path))) < 10
+        assert got == lines
+
     def test_a_small_jump_ahead_reads_over(self, store: ProxiedStore) -> None:
         path = store.put("ahead", bytes(4_000_000))
         with store.fs.open(path) as file:
@@ -121,6 +139,20 @@ class TestRequests:
                 == requests
             )
         assert got == [BODY[s:e] for s, e in zip(starts, ends, strict=True)] * 3
+
+
+@given(st.integers(1, 50), st.lists(st.tuples(st.integers(0, 120), st.integers(0, 60), st.booleans()), max_size=30))
+def test_what_was_read_last(most: int, steps: list[tuple[int, int, bool]]) -> None:
+    """Never a wrong byte, and the last ones always."""
+    whole = bytes(range(256))
+    recent = Recent(most, whole[:5])
+    for place, length, goes_on in steps:
+        start = recent.end if goes_on else place
+        recent.add(start, whole[start : start + length])
+        end = recent.end
+        assert recent.get(end - min(most, len(whole[start:end])), end) is not None
+        for first, last in ((place, place + length), (max(end - length, 0), end), (end - 1, end + 1)):
+            assert recent.get(first, last) in {None, whole[first:last]}
 
 
 @given(
