@@ -19,7 +19,7 @@ FILE_VARIABLE = "FOODCO_STORAGE_CONFIG"
 OVERLAY_PREFIX = "FOODCO_STORAGE__"
 """`FOODCO_STORAGE__BACKENDS__CEPH__REGION=eu` sets `backends.ceph.region`."""
 
-_FILE = Path("foodco_storage", "config.toml")
+_FILE = "foodco_storage/config.toml"
 
 
 def load(
@@ -76,6 +76,7 @@ def _named(source: Any, environ: Mapping[str, str]) -> Path | None:
 def _conventional(environ: Mapping[str, str]) -> Path | None:
     home = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
     # Never the working directory, so no relative path either: whoever may write there would decide where the data goes.
-    places = [Path(place, _FILE) for place in (home, "/etc") if Path(place).is_absolute()]
-    # os.path's, because Path's raises where a directory may not be entered, as /root for a service.
-    return next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
+    # os.path's, because Path's raises where a directory may not be entered, as /root for a service; and Path costs ten times
+    # as much, for every path that is opened.
+    places = [f"{place}/{_FILE}" for place in (home, "/etc") if os.path.isabs(place)]  # noqa: PTH117
+    return next((Path(place) for place in places if os.path.isfile(place)), None)  # noqa: PTH113

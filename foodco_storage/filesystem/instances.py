@@ -111,10 +111,12 @@ def _digest(options: Mapping[str, Any], file_state: Callable[[Path], Any], sessi
     else:
         said = _spelled(storage)
         named = frozenset(REFERENCE.findall(repr(said)))
+    prefixes = (OVERLAY_PREFIX, "AWS_")
+    # By names first: decoding every value would cost more than all the rest, and paths are opened by the thousand.
     environment = sorted(
-        item
-        for item in os.environ.items()
-        if item[0].startswith((OVERLAY_PREFIX, "AWS_")) or item[0] == FILE_VARIABLE or item[0] in named
+        (name, os.environ.get(name))
+        for name in os.environ
+        if name.startswith(prefixes) or name == FILE_VARIABLE or name in named
     )
     whole = (environment, session_state(_session_of(options)), said)
     return hashlib.sha256(repr(whole).encode("utf-8", "surrogateescape")).hexdigest()

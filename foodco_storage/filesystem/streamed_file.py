@@ -80,6 +80,9 @@ class StreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc] # fsspec is
             except asyncio.CancelledError:
                 self._given_up.set()
                 raise
+            if self.closed:
+                # Closed by another task meanwhile: what came may not be all.
+                raise ValueError("I/O operation on closed file.")
             self._reading = None
             self.loc += len(data)
             return data
