@@ -218,9 +218,9 @@ class FoodcoFileSystem(
             return [cls._strip_protocol(one) for one in path]
         return without_protocol(path).strip("/")
 
-    async def _expand_path(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> Any:
+    async def _expand_path(self, path: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            return await super()._expand_path(path, recursive=recursive, maxdepth=maxdepth)
+            return await super()._expand_path(path, *args, **kwargs)
         except FileNotFoundError as error:
             if error.filename is not None:
                 raise
