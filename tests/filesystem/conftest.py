@@ -61,9 +61,17 @@ def make_bucket(request: pytest.FixtureRequest) -> MakeBucket:
     return make
 
 
+@pytest.fixture(scope="session")
+def one_session() -> boto3.Session:
+    """A default session for all tests: each new one would read botocore's models anew, a fifth of a second."""
+    return boto3.Session()
+
+
 @pytest.fixture(autouse=True)
-def _fresh_sessions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+def _fresh_sessions(monkeypatch: pytest.MonkeyPatch, one_session: boto3.Session) -> Iterator[None]:
+    # What it found in another test's environment is forgotten.
+    monkeypatch.setattr(one_session._session, "_credentials", None)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", one_session)
     monkeypatch.setattr(foodco_storage.session, "_default_storage", None)
     yield
     FoodcoFileSystem.clear_instance_cache()
