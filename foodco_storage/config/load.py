@@ -76,7 +76,7 @@ def _named(source: Any, environ: Mapping[str, str]) -> Path | None:
 def _conventional(environ: Mapping[str, str]) -> Path | None:
     home = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
     # Never the working directory, so no relative path either: whoever may write there would decide where the data goes.
-    # os.path's, because Path's raises where a directory may not be entered, as /root for a service; and Path costs ten times
-    # as much, for every path that is opened.
+    # os.path's, because Path's raises where a directory may not be entered, as /root for a service; and Path costs more, for
+    # every path that is opened.
     places = [f"{place}/{_FILE}" for place in (home, "/etc") if os.path.isabs(place)]  # noqa: PTH117
     return next((Path(place) for place in places if os.path.isfile(place)), None)  # noqa: PTH113

@@ -32,7 +32,9 @@ def check(given: Mapping[str, Any]) -> None:
     for name in _TEXTS:
         _of_type(name, given[name], str, "text")
     for name in _SWITCHES:
-        _of_type(name, given[name], bool, "True or False")
+        if not isinstance(given[name], bool):
+            raise TypeError(f"{name} must be True or False, not of type {type(given[name]).__name__}")
+    _of_type("use_listings_cache", given["use_listings_cache"], bool, "True, False or None")
     for name in _TABLES:
         _of_type(name, given[name], Mapping, "a mapping")
     _of_type(
@@ -40,17 +42,25 @@ def check(given: Mapping[str, Any]) -> None:
     )
     for name, least in _LEAST.items():
         whole_number(name, given[name], least)
-    expiry = given["listings_expiry_time"]
-    _of_type("listings_expiry_time", expiry, Real, "a number of seconds")
-    if expiry is not None and expiry < 0:
-        raise ValueError(f"listings_expiry_time must be 0 or more seconds, not {expiry}")
+    if given["max_concurrency"] is None:
+        raise TypeError("max_concurrency must be a whole number, not None")
+    _check_expiry(given["listings_expiry_time"])
     for name, other in (("key", "username"), ("secret", "password")):
         if None not in {given[name], given[other]}:
             raise ValueError(f"{name} and {other} are the same: give one of them")
-    endpoint = given["endpoint_url"]
+    _check_endpoint(given["endpoint_url"])
+    cache_type("default_cache_type", given["default_cache_type"])
+
+
+def _check_expiry(expiry: Any) -> None:
+    _of_type("listings_expiry_time", expiry, Real, "a number of seconds")
+    if expiry is not None and expiry < 0:
+        raise ValueError(f"listings_expiry_time must be 0 or more seconds, not {expiry}")
+
+
+def _check_endpoint(endpoint: str | None) -> None:
     if endpoint is not None and not endpoint.startswith(("http://", "https://")):
         raise ValueError(f"endpoint_url must begin with http:// or https://, not be {endpoint!r}")
-    cache_type("default_cache_type", given["default_cache_type"])
 
 
 def whole_number(name: str, value: Any, least: int) -> None:

@@ -255,7 +255,7 @@ class FoodcoFileSystem(
         if mode == "rb" and path.endswith("/"):
             # The object of this very key, which `find` tells: super() would take the slash away.
             file = self._open(path, mode, block_size, cache_options=cache_options, **kwargs)
-            return file if codec is None else compr[codec](file, mode="rb")
+            return file if codec is None else compr[codec](file, mode=mode[0])
         if "b" in mode and (codec is None or mode == "rb"):
             return super().open(path, mode, block_size, cache_options, codec, **kwargs)
         if "b" in mode:

@@ -112,7 +112,7 @@ def _digest(options: Mapping[str, Any], file_state: Callable[[Path], Any], sessi
         said = _spelled(storage)
         named = frozenset(REFERENCE.findall(repr(said)))
     prefixes = (OVERLAY_PREFIX, "AWS_")
-    # By names first: decoding every value would cost more than all the rest, and paths are opened by the thousand.
+    # By names first: there are many more values than are wanted, each is decoded, and paths are opened by the thousand.
     environment = sorted(
         (name, os.environ.get(name))
         for name in os.environ

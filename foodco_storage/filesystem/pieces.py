@@ -170,7 +170,13 @@ class Piece:
             fail(error, self._address.versioned)
         except FAILURES as error:
             fail(error, self._address.versioned)
-        first, stop, size = _extent(answer)
+        try:
+            first, stop, size = _extent(answer)
+        except ValueError as error:
+            answer["Body"].close()
+            raise OSError(
+                errno.EIO, "the store answered a range that can't be read", self._address.versioned
+            ) from error
         if first != self.position or stop < min(size if self._asked_to is None else self._asked_to, size):
             answer["Body"].close()
             raise OSError(errno.EIO, "the store answered another range than it was asked for", self._address.versioned)

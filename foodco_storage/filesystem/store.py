@@ -74,10 +74,15 @@ class Store:
         if self._client is None:
             with self._lock:
                 if self._client is None:
-                    made = self._opened()
-                    if self._client is None:
-                        self._client = made
+                    self._keep(self._opened())
         return self._client
+
+    def _keep(self, client: Any) -> None:
+        """Of two, where a file that was collected meanwhile made one as well, the first."""
+        if self._client is None:
+            self._client = client
+        else:
+            client.close()
 
     def _opened(self) -> Any:
         try:
@@ -90,6 +95,7 @@ class Store:
             shapes = (model.operation_model(name).input_shape for name in model.operation_names)
             known = {name for shape in shapes if shape is not None for name in shape.members}
             if unknown := sorted(self.extra.keys() - known):
+                client.close()
                 raise TypeError(f"s3_additional_kwargs: no request to S3 takes {', '.join(unknown)}")
         return client
 

@@ -510,6 +510,14 @@ class TestAnswersThatDoNotFit:
             assert file._fetch_range(len(BODY), len(BODY) + 10) == b""
             assert file._fetch_range(len(BODY) + 5, len(BODY) + 10) == b""
 
+    @pytest.mark.parametrize("told", ["nonsense", "bytes */300000", "bytes 0-9/*"])
+    def test_a_range_that_can_not_be_read(self, store: ProxiedStore, told: str) -> None:
+        path = store.put("garbage", BODY)
+        store.proxy.inject(Answer(206, BODY[:10], {"Content-Range": told, "ETag": '"1"'}), times=1, methods=["GET"])
+        with pytest.raises(OSError, match="range that can't be read") as caught:
+            store.fs.cat_file(path, 0, 10)
+        assert caught.value.filename == path
+
     def test_a_store_that_knows_no_ranges(self, store: ProxiedStore) -> None:
         path = store.put("whole", BODY)
         store.proxy.inject(Answer(200, BODY, {"ETag": '"1"'}), methods=["GET"])

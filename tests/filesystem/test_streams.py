@@ -91,6 +91,22 @@ def test_a_read_that_hangs_holds_up_nobody(store: ProxiedStore) -> None:
     assert asyncio.run(use()) == BODY
 
 
+def test_one_that_another_task_closes(store: ProxiedStore) -> None:
+    path = store.put("closed", BODY)
+
+    async def use() -> None:
+        file = await store.fs.open_async(path)
+        reading = asyncio.ensure_future(file.read())
+        await asyncio.sleep(0.1)
+        await file.close()
+        # Not the part that came before.
+        with pytest.raises(ValueError, match="closed file"):
+            await reading
+
+    store.proxy.inject(Delay(0.5), times=1)
+    asyncio.run(use())
+
+
 def test_a_connection_that_breaks(store: ProxiedStore) -> None:
     path = store.put("breaks", BODY)
     faults = store.proxy.faults
