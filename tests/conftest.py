@@ -11,9 +11,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+from botocore.loaders import Loader
 from hypothesis import settings
 
 from foodco_storage.testing import CephCluster, MotoStore, SeaweedFS
@@ -28,6 +29,20 @@ _Store = TypeVar("_Store")
 
 # Read before the fixture below removes it with the other FOODCO_STORAGE_ variables.
 _SERVERS_ARE_REQUIRED = os.environ.get("FOODCO_STORAGE_REQUIRE_SERVERS") == "1"
+
+
+# Botocore's descriptions of AWS, read once and not for each of some thousands of sessions: 0.03 s instead of 0.3 s for one
+# with a client.
+_DESCRIPTIONS: dict[Any, Any] = {}
+_make_loader = Loader.__init__
+
+
+def _make_sharing_loader(self: Loader, *args: Any, **kwargs: Any) -> None:
+    _make_loader(self, *args, **kwargs)
+    self._cache = _DESCRIPTIONS
+
+
+Loader.__init__ = _make_sharing_loader
 
 
 # Long, and about stores and phases more than about Python: one of its versions is enough.

@@ -83,6 +83,8 @@ class Listing(Machine):
         if delimiter and self.phase not in {"cutover", "drain"}:
             # One store's own list: moto shows common prefixes from before the marker.
             start = ""
+        if delimiter and delimiter in start.removeprefix(prefix) and self.sides.primary.kind.repeats_prefixes:
+            start = ""
         with ignoring_outages():
             for key in self.keys:
                 self.known(key)

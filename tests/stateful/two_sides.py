@@ -34,6 +34,7 @@ class Kind:
         copies_merge_tags: a copy adds the source's tags to those that the destination has, or had before it was deleted.
         copies_lose_tags: of a CopyObject the tags do what MetadataDirective says; TaggingDirective does harm.
         untagging_hides_etags: after a DeleteObjectTagging listings show an object without its ETag.
+        repeats_prefixes: a list from within a common prefix shows it, though no key behind the start has it.
         needs_tags: a PutObjectTagging without tags, by which the library mirrors their removal, is answered 500.
     """
 
@@ -41,6 +42,7 @@ class Kind:
     copies_merge_tags: bool = False
     copies_lose_tags: bool = False
     untagging_hides_etags: bool = False
+    repeats_prefixes: bool = False
     needs_tags: bool = False
 
 
@@ -56,7 +58,9 @@ _MOTO_CAPABILITIES = {
     "object_attributes": True,
     "checksums": True,
 }
-MOTO = Kind({"preset": "s3", "capabilities": _MOTO_CAPABILITIES}, copies_merge_tags=True, needs_tags=True)
+MOTO = Kind(
+    {"preset": "s3", "capabilities": _MOTO_CAPABILITIES}, copies_merge_tags=True, repeats_prefixes=True, needs_tags=True
+)
 CEPH = Kind({"preset": "ceph"}, copies_lose_tags=True, untagging_hides_etags=True)
 SEAWEEDFS = Kind({"preset": "s3"})
 
