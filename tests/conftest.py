@@ -39,7 +39,9 @@ _make_loader = Loader.__init__
 
 def _make_sharing_loader(self: Loader, *args: Any, **kwargs: Any) -> None:
     _make_loader(self, *args, **kwargs)
-    self._cache = _DESCRIPTIONS
+    # moto's own have search paths, and with them more operations.
+    if not args and not kwargs:
+        self._cache = _DESCRIPTIONS
 
 
 Loader.__init__ = _make_sharing_loader
@@ -53,6 +55,7 @@ _LONG = frozenset(
         "test_aws_chunked",
         "test_broken_bodies",
         "test_broken_transfers",
+        "test_compressed_corruption",
         "test_buckets",
         "test_caching",
         "test_compression",
@@ -61,20 +64,27 @@ _LONG = frozenset(
         "test_dictionary",
         "test_generated",
         "test_generated_configurations",
+        "test_https_stores",
         "test_load",
         "test_mocking",
         "test_moves",
         "test_operator_commands",
+        "test_pack_and_unpack",
         "test_phase_checks",
         "test_phases_end_to_end",
         "test_phases_generated",
         "test_presigned",
+        "test_probe",
         "test_progress",
+        "test_protocol",
+        "test_quirks",
         "test_reach",
+        "test_simulation",
         "test_store_down",
         "test_tombstones_collected",
         "test_typing",
         "test_user_events",
+        "test_verify_against_dicts",
         "test_verify_phases",
         "test_what_callers_get_wrong",
         "test_writing",
@@ -136,9 +146,15 @@ def bucket_name() -> str:
     return f"test-{uuid.uuid4().hex[:20]}"
 
 
+@pytest.fixture(scope="session")
+def _empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with no settings in it: one for all tests, as pytest looks through all others for the name of each."""
+    return tmp_path_factory.mktemp("environment")
+
+
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    empty: Path = tmp_path_factory.mktemp("environment")
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, _empty: Path) -> None:
+    assert not any(_empty.iterdir()), "a test has left settings"
     for name in list(os.environ):
         if name.startswith(("AWS_", "FOODCO_STORAGE_")):
             monkeypatch.delenv(name)
@@ -146,6 +162,6 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(empty / "no-aws-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(empty / "no-aws-credentials"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(empty))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(_empty / "no-aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(_empty / "no-aws-credentials"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(_empty))

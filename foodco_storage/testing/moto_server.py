@@ -14,10 +14,13 @@ from foodco_storage.testing.processes import PrivateDirectory, ServerProcess
 from foodco_storage.testing.server import LOOPBACK, Server, ServerUnavailable, free_port
 
 # werkzeug logs a line per request, which nobody reads and a long session keeps on disk. moto looks for a condition in one
-# step and writes in another: of two PUTs with If-None-Match at once both may win, which S3 promises never happens.
+# step and writes in another: of two PUTs with If-None-Match at once both may win, which S3 promises never happens. It looks
+# through its own folder and a few hundred patterns for the service of every request.
 _PROGRAM = """
 import functools, logging, sys, threading
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.s3.responses import S3Response
+DomainDispatcherApplication.get_backend_for_host = functools.cache(DomainDispatcherApplication.get_backend_for_host)
 one_at_a_time = threading.RLock()
 def alone(method):
     @functools.wraps(method)

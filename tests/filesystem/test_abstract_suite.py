@@ -1,25 +1,22 @@
 """fsspec's own suite for filesystems, whole.
 
-`FOODCO_STORAGE_TEST_LAYERS=every` runs it with each layer by itself, with none and with all, on moto and on Ceph.
+`FOODCO_STORAGE_TEST_EVERY=1` runs it with each layer by itself, with none and with all, on moto and on Ceph.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fsspec.tests import abstract
 from layered import LAYERS, MakeBucket, OpenFilesystem
-
-# Read before tests/conftest.py takes it out of the environment.
-_EVERY = os.environ.get("FOODCO_STORAGE_TEST_LAYERS") == "every"
+from matrix import EVERY
 
 _PAIRS = (
     list(itertools.product(LAYERS, ("moto_store", "ceph")))
-    if _EVERY
+    if EVERY
     else [("plain route", "moto_store"), ("all", "ceph")]
 )
 """Layers and stores. Every one of each takes an hour; of the gate's two, one has no layer and one has all."""

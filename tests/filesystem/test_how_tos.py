@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -45,6 +46,10 @@ TOLD_BY_OTHERS = {
     "Paths: universal_pathlib": "UPath 'foodco' filesystem not explicitly implemented:UserWarning",
 }
 """Warnings that are not this library's: how each begins, and its category."""
+
+ABORTS_AT_EXIT = {"pandas", "pyarrow", "Polars", "Dask"}
+"""pyarrow's threads may still hold a file when Python ends, and with any filesystem of fsspec then abort the process:
+https://github.com/apache/arrow/issues/39162. It happened once in some hundred runs of a loaded machine."""
 
 
 def sections() -> dict[str, list[str]]:
@@ -93,6 +98,7 @@ def test_how_to(
     code = sections()
     lines = [prologue or line for prologue, line in zip(code[""], code[heading], strict=True)]
     program = tmp_path / "how_to.py"
+    lines.append('print("done", flush=True)')
     program.write_text("\n".join(lines).replace("foodco-analytics", bucket), "utf-8")
     # In a process of its own: these libraries start threads, and other tests fork.
     warnings = ["-W", "error"]
@@ -106,7 +112,11 @@ def test_how_to(
         capture_output=True,
         text=True,
     )
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    ended = [(0, "")]
+    if heading in ABORTS_AT_EXIT:
+        ended.append((-signal.SIGABRT, "terminate called without an active exception\n"))
+    assert (ran.returncode, ran.stderr) in ended
+    assert ran.stdout == "done\n"
     assert sizes(store, bucket).keys() == sizes(source, bucket).keys() == WRITTEN[heading]
 
 
