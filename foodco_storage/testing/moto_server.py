@@ -63,7 +63,7 @@ class MotoStore(Started):
         """What is absent here and how to get it; None when it can be started."""
         if find_spec("moto") is not None and find_spec("flask") is not None:
             return None
-        return "moto's server needs: pip install 'moto[s3,server]'"
+        return "moto's server needs: pip install 'foodco-storage[demo]'"
 
     def _start(self) -> None:
         missing = self.missing()

@@ -76,23 +76,23 @@ def play(
 
 @pytest.mark.parametrize("phase", ["source", "drain"])
 def test_on_moto(moto_store: MotoStore, moto_store_2: MotoStore, phase: str, tmp_path: Path) -> None:
-    play((moto_store.server, MOTO), (moto_store_2.server, MOTO), phase, tmp_path, 6)
+    play((moto_store.server, MOTO), (moto_store_2.server, MOTO), phase, tmp_path, 4)
 
 
 @pytest.mark.parametrize("phase", ["backfill", "cutover"])
 def test_on_ceph_and_moto(ceph: CephCluster, moto_store: MotoStore, phase: str, tmp_path: Path) -> None:
-    play((ceph.server, CEPH), (moto_store.server, MOTO), phase, tmp_path, 6)
+    play((ceph.server, CEPH), (moto_store.server, MOTO), phase, tmp_path, 4)
 
 
 @pytest.mark.parametrize("phase", ["backfill", "drain"])
 def test_on_ceph_and_seaweedfs(ceph: CephCluster, seaweedfs: SeaweedFS, phase: str, tmp_path: Path) -> None:
-    play((ceph.server, CEPH), (seaweedfs.server, SEAWEEDFS), phase, tmp_path, 6, keys=FLAT)
+    play((ceph.server, CEPH), (seaweedfs.server, SEAWEEDFS), phase, tmp_path, 4, keys=FLAT)
 
 
 @pytest.mark.parametrize("phase", ["source"])
 def test_with_a_cache(moto_store: MotoStore, moto_store_2: MotoStore, phase: str, tmp_path: Path) -> None:
     before = hits()
-    play((moto_store.server, MOTO), (moto_store_2.server, MOTO), phase, tmp_path, 6, rules=Cached)
+    play((moto_store.server, MOTO), (moto_store_2.server, MOTO), phase, tmp_path, 4, rules=Cached)
     assert hits() > before + 5
 
 
@@ -103,9 +103,9 @@ def hits() -> int:
 
 @pytest.mark.parametrize("phase", ["backfill", "cutover"])
 def test_compressed_on_ceph(ceph: CephCluster, moto_store: MotoStore, phase: str, tmp_path: Path) -> None:
-    play((ceph.server, CEPH), (moto_store.server, MOTO), phase, tmp_path, 6, rules=Compressed)
+    play((ceph.server, CEPH), (moto_store.server, MOTO), phase, tmp_path, 4, rules=Compressed)
 
 
 @pytest.mark.parametrize("phase", ["backfill", "cutover"])
 def test_with_a_cache_on_ceph(ceph: CephCluster, moto_store: MotoStore, phase: str, tmp_path: Path) -> None:
-    play((ceph.server, CEPH), (moto_store.server, MOTO), phase, tmp_path, 6, rules=Cached)
+    play((ceph.server, CEPH), (moto_store.server, MOTO), phase, tmp_path, 4, rules=Cached)
