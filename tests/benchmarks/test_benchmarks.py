@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from foodco_storage.testing import CephCluster, MotoStore, SeaweedFS
+from foodco_storage.testing import CephCluster, SeaweedFS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OPERATIONS = ("get", "head", "put", "list", "large get", "large upload")
@@ -41,18 +41,11 @@ def test_operations_on_the_static_server():
     assert "library, key only on the fallback" in tables["get"]
 
 
-@pytest.mark.parametrize(
-    ("server", "store"),
-    [
-        ("moto", MotoStore),
-        ("seaweedfs", SeaweedFS),
-        pytest.param("ceph", CephCluster, marks=pytest.mark.slow),
-    ],
-)
-def test_operations_on_a_real_store(server, store):
-    if missing := store.missing():
+@pytest.mark.slow
+def test_operations_on_a_real_store():
+    if missing := CephCluster.missing():
         pytest.skip(missing)
-    tables = rows(run("operations", "--quick", "--no-peers", "--server", server))
+    tables = rows(run("operations", "--quick", "--no-peers", "--server", "ceph"))
     assert set(OPERATIONS) <= set(tables)
 
 
@@ -123,11 +116,10 @@ def test_the_check_of_the_filesystem():
     assert output.count("at least") == 1
 
 
-@pytest.mark.slow
 def test_coexistence():
-    if missing := CephCluster.missing():
+    if missing := SeaweedFS.missing():
         pytest.skip(missing)
-    tables = rows(run("coexistence", "--quick"))
+    tables = rows(run("coexistence", "--quick", "--server", "seaweedfs"))
     assert set(tables) == {"get", "head", "put", "delete", "get from the source", "delete 1000 keys"}
     assert {"boto3", "boto3, two requests by hand", "library, cutover", "library, drain"} <= set(tables["put"])
 
