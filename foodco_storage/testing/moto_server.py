@@ -61,7 +61,7 @@ class MotoStore(Started):
     @staticmethod
     def missing() -> str | None:
         """What is absent here and how to get it; None when it can be started."""
-        if find_spec("moto") is not None and find_spec("flask") is not None:
+        if all(find_spec(module) is not None for module in ("moto", "flask", "flask_cors")):
             return None
         return "moto's server needs: pip install 'foodco-storage[demo]'"
 
