@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from os import register_at_fork
 
 _counts: Counter[tuple[str, str]] = Counter()
@@ -20,6 +20,43 @@ def add(name: str, route: str, amount: int = 1) -> None:
     """Add to a counter."""
     with _lock:
         _counts[route, name] += amount
+
+
+_COUNT, _SIZE, _STORED_SIZE = range(3)
+
+_STEPS = {
+    ("compress", "done"): (
+        ("compressed", _COUNT),
+        ("compressed_bytes", _SIZE),
+        ("compressed_stored_bytes", _STORED_SIZE),
+    ),
+    ("mirror", "done"): (("mirrored", _COUNT),),
+    ("mirror", "failed"): (("mirror_failures", _COUNT),),
+    ("presign", "done"): (("presigned_writes", _COUNT),),
+    ("promote", "done"): (("promotes", _COUNT), ("promoted_bytes", _SIZE)),
+    ("promote", "dropped"): (("promotes_dropped", _COUNT),),
+    ("promote", "failed"): (("promote_failures", _COUNT),),
+    ("promote", "overtaken"): (("promotes_overtaken", _COUNT),),
+    ("promote", "stopped"): (("promotes_stopped", _COUNT),),
+    ("promote", "too_large"): (("promotes_too_large", _COUNT),),
+    ("tombstone", "done"): (("tombstones", _COUNT),),
+}
+"""The counters of each step and outcome, and what is added to them."""
+
+
+def counters_of(step: str, outcome: str, *, count: int, size: int, stored_size: int) -> Iterator[tuple[str, int]]:
+    """The counters of a step of a flow, and what it adds to each.
+
+    Args:
+        step: as in `foodco_storage.telemetry.events.Step`, and so the others.
+        outcome: what it came to.
+        count: how many objects.
+        size: bytes of them.
+        stored_size: bytes that lie in the store.
+    """
+    amounts = (count, size, stored_size)
+    for name, which in _STEPS.get((step, outcome), ()):
+        yield name, amounts[which]
 
 
 def watch(name: str, route: str, read: Callable[[], int]) -> None:

@@ -24,6 +24,7 @@ from foodco_storage.backends.whole_answers import check_whole, is_of_the_parser
 from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Rejected, Unavailable
 from foodco_storage.flows.request import Request, Response
 from foodco_storage.operations import OPERATIONS, OperationClass
+from foodco_storage.telemetry.requests import noted
 
 _NOT_THERE = frozenset({"NoSuchKey", "NoSuchVersion"})
 _HTTP_NOT_FOUND = 404
@@ -55,9 +56,9 @@ class BotoBackend:
         self.name = name
         self.breaker = breaker
         self.client = client
-        self.send = watched(make_api_call, breaker)
+        self.send = noted(name, client.meta, watched(make_api_call, breaker))
         """Sends a request as boto3 would, with the breaker watching; errors stay botocore's."""
-        self._send_once = watched(sends_once(client, make_api_call), breaker)
+        self._send_once = noted(name, client.meta, watched(sends_once(client, make_api_call), breaker))
         self.able = capabilities.able
         self._capabilities = capabilities
         self._forbidden_means_missing = forbidden_means_missing

@@ -25,15 +25,22 @@ class Breaker:
         failures: outages in a row before it opens.
         open_seconds: how long it stays open before one request is tried.
         clock: seconds that only grow.
+        changed: is told each new state, and how many outages in a row there were.
     """
 
     def __init__(
-        self, endpoint: str, failures: int = 5, open_seconds: float = 10.0, clock: Callable[[], float] = time.monotonic
+        self,
+        endpoint: str,
+        failures: int = 5,
+        open_seconds: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+        changed: Callable[[str, int], None] = lambda _state, _failures: None,
     ) -> None:
         self._endpoint = endpoint
         self._threshold = failures
         self._open_seconds = open_seconds
         self._clock = clock
+        self._changed = changed
         self._failures = 0
         self._opened_at: float | None = None
         self._trial = 0
@@ -68,31 +75,46 @@ class Breaker:
                 raise CircuitOpenError(endpoint_url=self._endpoint, failures=self._failures, retry_after_seconds=left)
             self._trial += 1
             self._tried_at = now
-            return self._trial
+            trial, failures = self._trial, self._failures
+        self._changed("half-open", failures)
+        return trial
 
     def succeeded(self) -> None:
         """Tell that the store answered."""
         if self._failures or self._opened_at is not None:
             with self._lock:
+                was_open = self._opened_at is not None
                 self._failures, self._opened_at, self._tried_at = 0, None, None
+            if was_open:
+                self._changed("closed", 0)
 
     def failed(self, trial: int | None = None) -> None:
         """Tell that the store could not answer; `trial` is what `before` answered."""
         with self._lock:
+            opens = False
             if self._opened_at is None:
                 self._failures += 1
-                if self._failures >= self._threshold:
+                opens = self._failures >= self._threshold
+                if opens:
                     self._opened_at = self._clock()
             elif self._is_under_way(trial):
                 self._failures += 1
                 self._opened_at, self._tried_at = self._clock(), None
+                opens = True
+            failures = self._failures
+        if opens:
+            # Not under the lock: who is told may ask for the state.
+            self._changed("open", failures)
 
     def released(self, trial: int | None = None) -> None:
         """Tell that the request ended before it showed anything; `trial` is what `before` answered."""
         if trial is not None:
             with self._lock:
-                if self._is_under_way(trial):
+                was_tried, failures = self._is_under_way(trial), self._failures
+                if was_tried:
                     self._tried_at = None
+            if was_tried:
+                self._changed("open", failures)
 
     def _is_under_way(self, trial: int | None) -> bool:
         return trial is not None and trial == self._trial and self._tried_at is not None

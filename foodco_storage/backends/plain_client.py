@@ -13,6 +13,8 @@ from foodco_storage.backends.breaker import Breaker
 from foodco_storage.backends.watched import watched
 from foodco_storage.backends.whole_answers import check_whole, is_of_the_parser
 from foodco_storage.flows.request import Parameters, Response
+from foodco_storage.telemetry import hooks
+from foodco_storage.telemetry.requests import count_attempts, note
 
 
 class PlainClient:
@@ -24,10 +26,12 @@ class PlainClient:
     Args:
         make: makes the botocore client.
         breaker: that of the store; None for none.
+        backend: the store's name in the configuration, for those who are told of requests.
     """
 
-    def __init__(self, make: Callable[[], Any], breaker: Breaker | None = None) -> None:
+    def __init__(self, make: Callable[[], Any], breaker: Breaker | None = None, backend: str = "") -> None:
         self._make = make
+        self._backend = backend
         self._client: Any = None
         self._lock = threading.Lock()
         self.send = watched(self._send, breaker)
@@ -37,9 +41,11 @@ class PlainClient:
         with self._lock:
             if self._client is None:
                 self._client = self._make()
+                count_attempts(self._client)
             client = self._client
+        ask = client._make_api_call  # noqa: SLF001 - what its methods call
         try:
-            response: Response = client._make_api_call(operation, params)  # noqa: SLF001 - what its methods call
+            response = note(self._backend, client.meta, ask, operation, params) if hooks.on else ask(operation, params)
         except (ResponseParserError, ValueError) as error:
             # Of botocore's parsers, but no BotoCoreErrors.
             if not isinstance(error, ResponseParserError) and not is_of_the_parser(error):

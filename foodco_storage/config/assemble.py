@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from foodco_storage.config.load import FILE_VARIABLE
-from foodco_storage.config.model import REFERENCE, SECRETS, Configuration
+from foodco_storage.config.model import SECRETS, Configuration
 from foodco_storage.config.overlay import overlay
 from foodco_storage.config.plain import joined, plain
+from foodco_storage.config.secret import REFERENCE
 from foodco_storage.config.validation import check
 from foodco_storage.errors import ConfigurationError, Problem
 
@@ -64,8 +65,8 @@ def _parsed(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     raise ConfigurationError([problem])
 
 
-def _plaintext(document: Mapping[str, Any]) -> Iterator[tuple[str, Problem]]:
-    """The secrets that a file holds itself, each with the name of its backend."""
+def _plaintext(document: Mapping[str, Any]) -> Iterator[tuple[str | None, Problem]]:
+    """The secrets that a file holds itself, each with the name of its backend, if it is of one."""
     backends = document.get("backends")
     for name, backend in backends.items() if isinstance(backends, Mapping) else ():
         for key in SECRETS if isinstance(backend, Mapping) else ():
@@ -76,11 +77,16 @@ def _plaintext(document: Mapping[str, Any]) -> Iterator[tuple[str, Problem]]:
                     "profile (allow_plaintext_secrets = true accepts it)"
                 )
                 yield name, Problem(joined(joined("backends", name), key), message)
+    telemetry = document.get("telemetry")
+    secret = telemetry.get("hash_secret") if isinstance(telemetry, Mapping) else None
+    if isinstance(secret, str) and not REFERENCE.fullmatch(secret):
+        message = "stands in the file in plain text; write a reference as in '${TELEMETRY_SECRET}'"
+        yield None, Problem("telemetry.hash_secret", message)
 
 
-def _accepts_plaintext(document: Mapping[str, Any], name: str) -> bool:
-    backends = document["backends"]
-    backend = backends.get(name) if isinstance(backends, Mapping) else None
+def _accepts_plaintext(document: Mapping[str, Any], name: str | None) -> bool:
+    backends = document.get("backends")
+    backend = backends.get(name) if isinstance(backends, Mapping) and name is not None else None
     return isinstance(backend, Mapping) and backend.get("allow_plaintext_secrets") is True
 
 

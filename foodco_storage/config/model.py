@@ -5,14 +5,14 @@ These classes are the one source of the validation, of the JSON schema and of th
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 from msgspec.structs import force_setattr
 
 from foodco_storage.config.byte_size import ByteSize
-from foodco_storage.config.secret import Secret
+from foodco_storage.config.secret import REFERENCE, Secret
+from foodco_storage.config.telemetry_model import RouteTelemetry, Telemetry
 
 CALLER = "caller"
 """The backend that a caller's own arguments, or boto3's defaults, resolve to: it can be named, not defined."""
@@ -204,6 +204,7 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     control: Annotated[Control, _is("the phase is held by lease")] = field(default_factory=Control)
     cache: Annotated[Cache, _is("what is kept on this host")] = field(default_factory=Cache)
     compression: Annotated[Compression, _is("what is compressed")] = field(default_factory=Compression)
+    telemetry: Annotated[RouteTelemetry, _is("what is told of it")] = field(default_factory=RouteTelemetry)
 
 
 class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -248,10 +249,8 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     journal: Annotated[Journal, _is("writes not mirrored yet")] = field(default_factory=Journal)
     cache: Annotated[CacheDirectory, _is("what is kept on disk")] = field(default_factory=CacheDirectory)
     filesystem: Annotated[Filesystem, _is("paths of fsspec")] = field(default_factory=Filesystem)
+    telemetry: Annotated[Telemetry, _is("what is told of operations")] = field(default_factory=Telemetry)
     default: Annotated[Default, _is("buckets without a route")] = field(default_factory=Default)
 
-
-REFERENCE = re.compile(r"\$\{([^}]*)\}")
-"""Stands for an environment variable."""
 
 SECRETS = ("access_key_id", "secret_access_key", "session_token")

@@ -1,6 +1,11 @@
-"""Values that must not be seen."""
+"""Values that must not be seen, and references to them."""
 
 from __future__ import annotations
+
+import re
+
+REFERENCE = re.compile(r"\$\{([^}]*)\}")
+"""Stands for an environment variable."""
 
 
 class Secret:

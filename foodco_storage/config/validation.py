@@ -13,6 +13,7 @@ from foodco_storage.config.model import CALLER, Configuration
 from foodco_storage.config.plain import joined, plain
 from foodco_storage.config.read import read
 from foodco_storage.config.route_checks import default, routes, twice
+from foodco_storage.config.telemetry_checks import telemetry
 from foodco_storage.errors import ConfigurationError, Problem
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
@@ -73,4 +74,5 @@ _CHECKS: tuple[Callable[[Configuration], Iterator[Problem]], ...] = (
     twice,
     caches,
     compression,
+    telemetry,
 )

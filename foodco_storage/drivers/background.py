@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from os import register_at_fork
 from typing import Any
 
-from foodco_storage.counting import add
 from foodco_storage.flows.effects import Later
 from foodco_storage.flows.outcomes import BackendError
 from foodco_storage.flows.request import Flow
+from foodco_storage.telemetry.recording import work
+from foodco_storage.telemetry.steps import tell_step
+from foodco_storage.telemetry.telling import PLAIN, Telling
 
 logger = logging.getLogger("foodco_storage")
 
@@ -38,6 +40,7 @@ class _Work:
     carry_out: CarryOut
     until: float
     context: Context
+    telling: Telling
 
 
 class Background:
@@ -68,14 +71,15 @@ class Background:
         self._idle = 0
         self._changed = threading.Condition()
 
-    def submit(self, later: Later, carry_out: CarryOut) -> bool:
+    def submit(self, later: Later, carry_out: CarryOut, telling: Telling = PLAIN) -> bool:
         """Take work, unless there is too much already, or some on the same topic.
 
         Args:
             later: the work.
             carry_out: runs its flow.
+            telling: what may be told of its route.
         """
-        work = _Work(later, carry_out, self._clock() + later.deadline_seconds, copy_context())
+        new = _Work(later, carry_out, self._clock() + later.deadline_seconds, copy_context(), telling)
         with self._changed:
             is_known = later.topic in self._topics
             taken = (
@@ -84,16 +88,16 @@ class Background:
             if taken:
                 self._topics.add(later.topic)
                 self._bytes += later.size
-                self._waiting.append(work)
+                self._waiting.append(new)
                 if len(self._waiting) <= self._idle:
                     self._changed.notify()
                 elif self._threads < THREADS:
-                    taken = self._start_thread(work)
+                    taken = self._start_thread(new)
         if not taken:
-            _drop(later, "" if is_known else "promotes_dropped")
+            _drop(later, telling, is_known=is_known)
         return taken
 
-    def _start_thread(self, work: _Work) -> bool:
+    def _start_thread(self, new: _Work) -> bool:
         """Another thread; whether there is one at all now. The interpreter starts none when it ends."""
         thread = threading.Thread(target=self._serve, name="foodco-storage-background", daemon=True)
         self._threads += 1
@@ -102,25 +106,27 @@ class Background:
         except RuntimeError:
             self._threads -= 1
             if not self._threads:
-                self._waiting.remove(work)
-                self._topics.discard(work.later.topic)
-                self._bytes -= work.later.size
+                self._waiting.remove(new)
+                self._topics.discard(new.later.topic)
+                self._bytes -= new.later.size
                 return False
         return True
 
-    def now(self, later: Later, carry_out: CarryOut) -> None:
+    def now(self, later: Later, carry_out: CarryOut, telling: Telling = PLAIN) -> None:
         """Do work in this thread; what goes wrong is logged, and nobody's."""
         gate = later.gate.try_writing() if later.gate is not None else None
         if later.gate is not None and gate is None:
             # Its route is on the move: not now.
-            _drop(later, "promotes_dropped")
+            _drop(later, telling)
             return
+        bucket, key = (None, None) if later.which is None else (later.which["Bucket"], later.which["Key"])
         try:
             with gate or nullcontext() as phase:
                 if phase is not None and phase not in later.phases:
-                    _drop(later, "promotes_dropped")
+                    _drop(later, telling)
                     return
-                carry_out(later.flow())
+                with work("promote", later.route, bucket, key, telling):
+                    carry_out(later.flow())
         except BackendError as error:
             logger.info("%s could not be promoted: %s", later.topic, error.error)
         except Exception:
@@ -134,22 +140,23 @@ class Background:
 
     def after_fork(self) -> None:
         """In a forked child: the parent's threads are not there, and its works are the parent's."""
-        for work in self._waiting:
-            if work.later.dropped is not None:
-                work.later.dropped()
+        for waiting in self._waiting:
+            if waiting.later.dropped is not None:
+                waiting.later.dropped()
         self._renew()
 
     def _serve(self) -> None:
-        while (work := self._next()) is not None:
+        while (next_one := self._next()) is not None:
+            later = next_one.later
             try:
-                if self._clock() > work.until:
-                    _drop(work.later, "promotes_dropped")
+                if self._clock() > next_one.until:
+                    _drop(later, next_one.telling)
                 else:
-                    work.context.run(self.now, work.later, work.carry_out)
+                    next_one.context.run(self.now, later, next_one.carry_out, next_one.telling)
             finally:
                 with self._changed:
-                    self._topics.discard(work.later.topic)
-                    self._bytes -= work.later.size
+                    self._topics.discard(later.topic)
+                    self._bytes -= later.size
                     self._changed.notify_all()
 
     def _next(self) -> _Work | None:
@@ -163,11 +170,11 @@ class Background:
             return None
 
 
-def _drop(later: Later, counter: str) -> None:
+def _drop(later: Later, telling: Telling, *, is_known: bool = False) -> None:
     if later.dropped is not None:
         later.dropped()
-    if counter:
-        add(counter, later.route)
+    if not is_known:
+        tell_step("promote", "dropped", later.route, later.which, telling)
 
 
 background = Background()

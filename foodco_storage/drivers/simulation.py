@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import BotoCoreError, EndpointConnectionError
 
 from foodco_storage.backends.interface import Backend
+from foodco_storage.counting import counters_of
 from foodco_storage.drivers.unpacked_body import UnpackedBody
 from foodco_storage.flows.compression_effects import Pack, Packed, Unpack
 from foodco_storage.flows.effects import (
@@ -37,6 +38,7 @@ from foodco_storage.flows.effects import (
     Spool,
     Spooled,
     Tee,
+    Tell,
     Warn,
 )
 from foodco_storage.flows.journal_entry import Entry
@@ -189,6 +191,11 @@ class Simulation:
     def _count(self, effect: Count) -> None:
         self.counts[effect.name] += effect.amount
 
+    def _tell(self, effect: Tell) -> None:
+        told = {"count": effect.count, "size": effect.size, "stored_size": effect.stored_size}
+        for name, amount in counters_of(effect.step, effect.outcome, **told):
+            self.counts[name] += amount
+
     def _warn(self, effect: Warn) -> None:
         self.warnings.append(effect.message)
 
@@ -269,6 +276,7 @@ class Simulation:
         Settle: _settle,
         Spool: _spool,
         Tee: _tee,
+        Tell: _tell,
         Unpack: _unpack,
         Warn: _warn,
     }

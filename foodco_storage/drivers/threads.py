@@ -59,12 +59,16 @@ from foodco_storage.flows.effects import (
     Spool,
     Spooled,
     Tee,
+    Tell,
     Warn,
 )
 from foodco_storage.flows.outcomes import BackendError, Unavailable
 from foodco_storage.flows.request import Flow, Request, Response
 from foodco_storage.flows.s3_errors import error_response
 from foodco_storage.journal import Journal
+from foodco_storage.telemetry.recording import clock, current
+from foodco_storage.telemetry.steps import tell_step
+from foodco_storage.telemetry.telling import PLAIN, Telling
 
 if TYPE_CHECKING:
     # Most routes have no cache, and need none of what it needs.
@@ -90,6 +94,7 @@ class ThreadDriver:
         background: does what nobody waits for.
         deferred: called when an entry of the journal was left to be reconciled.
         caches: of the routes that have one, by the routes' names.
+        tellings: what may be told of routes, by their names; of others everything.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class ThreadDriver:
         background: Background | None = None,
         deferred: Callable[[], None] = lambda: None,
         caches: Mapping[str, RouteCache] = MappingProxyType({}),
+        tellings: Mapping[str, Telling] = MappingProxyType({}),
     ) -> None:
         self._backends = backends
         self._calls = {name: backend.call for name, backend in backends.items()}
@@ -107,6 +113,7 @@ class ThreadDriver:
         self._background = background
         self._deferred = deferred
         self._caches = caches
+        self.tellings = tellings
         self._warned: set[Any] = set()
         self._threads: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
@@ -204,9 +211,9 @@ class ThreadDriver:
                 effect.dropped()
             return False
         if effect.inline:
-            self._background.now(effect, self.carry_out)
+            self._background.now(effect, self.carry_out, self.telling(effect.route))
             return True
-        return self._background.submit(effect, self.carry_out)
+        return self._background.submit(effect, self.carry_out, self.telling(effect.route))
 
     def _spool(self, effect: Spool) -> Spooled:
         # Closed by the flow's Discard, so no `with` here.
@@ -278,7 +285,14 @@ class ThreadDriver:
     def _pack(self, effect: Pack) -> Packed:
         from foodco_storage.compression.packer import pack  # noqa: PLC0415 - most routes do not compress
 
-        return pack(effect)
+        recording = current.get()
+        begun = clock()
+        packed = pack(effect)
+        if recording is not None:
+            recording.pack_seconds += clock() - begun
+            if packed.form is not None:
+                recording.size = packed.form.size
+        return packed
 
     def _unpack(self, effect: Unpack) -> StreamingBody:
         from foodco_storage.compression.unpacking import pieces  # noqa: PLC0415 - most routes do not compress
@@ -389,6 +403,24 @@ class ThreadDriver:
     def _count(self, effect: Count) -> None:
         add(effect.name, effect.route, effect.amount)
 
+    def telling(self, route: str) -> Telling:
+        """What may be told of a route."""
+        return self.tellings.get(route, PLAIN)
+
+    def _tell(self, effect: Tell) -> None:
+        tell_step(
+            effect.step,
+            effect.outcome,
+            effect.route,
+            effect.which,
+            self.telling(effect.route),
+            count=effect.count,
+            size=effect.size,
+            stored_size=effect.stored_size,
+            since=effect.since,
+            why=effect.why,
+        )
+
     def _warn(self, effect: Warn) -> None:
         if effect.topic not in self._warned:
             self._warned.add(effect.topic)
@@ -421,6 +453,7 @@ class ThreadDriver:
         Settle: _settle,
         Spool: _spool,
         Tee: _tee,
+        Tell: _tell,
         Unpack: _unpack,
         Warn: _warn,
     }

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Protocol
 
 from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.place import Place
-from foodco_storage.flows.request import Flow, Request, Response
+from foodco_storage.flows.request import Flow, Parameters, Request, Response
 
 
 class Body(Protocol):
@@ -163,8 +163,49 @@ class Defer:
         self.why = why
 
 
+class Tell:
+    """Tell of a step: it is counted (`foodco_storage.counters`), and hooks are told (`foodco_storage.telemetry`).
+
+    Args:
+        step: what was done.
+        outcome: what it came to.
+        route: the route's name.
+        which: bucket and key, as callers say them; None where it is about no one object.
+        count: how many objects.
+        size: bytes of them.
+        stored_size: bytes that lie in the store.
+        since: of a mirror that was journalled, when that was, in seconds since the epoch.
+        why: what a step failed with; only its code or class is told.
+    """
+
+    __slots__ = ("count", "outcome", "route", "since", "size", "step", "stored_size", "which", "why")
+
+    def __init__(  # noqa: PLR0913 - all but three by name
+        self,
+        step: str,
+        outcome: str,
+        route: str,
+        which: Parameters | None = None,
+        *,
+        count: int = 1,
+        size: int = 0,
+        stored_size: int = 0,
+        since: float | None = None,
+        why: Exception | str = "",
+    ) -> None:
+        self.step = step
+        self.outcome = outcome
+        self.route = route
+        self.which = which
+        self.count = count
+        self.size = size
+        self.stored_size = stored_size
+        self.since = since
+        self.why = why
+
+
 class Count:
-    """Add to one of the process's counters (`foodco_storage.counters`)."""
+    """Add to one of the process's counters (`foodco_storage.counters`): what the operation's own event tells as well."""
 
     __slots__ = ("amount", "name", "route")
 
@@ -235,7 +276,7 @@ class Later:
     """Work that nobody waits for. Sends back whether it was taken: under pressure it is not.
 
     Args:
-        route: the route's name, for counters.
+        route: the route's name.
         topic: what it is about; of several works on one topic only one is kept.
         flow: makes the flow to run; its failure is logged, and nobody's.
         gate: of the route that it writes on; None where its phase never moves.
@@ -244,9 +285,21 @@ class Later:
         deadline_seconds: work that could not be begun until then is dropped.
         inline: do it now, before the caller goes on.
         dropped: called where it will never run, to let go of what it holds.
+        which: bucket and key of the object that it is about; None where it is about no one object.
     """
 
-    __slots__ = ("deadline_seconds", "dropped", "flow", "gate", "inline", "phases", "route", "size", "topic")
+    __slots__ = (
+        "deadline_seconds",
+        "dropped",
+        "flow",
+        "gate",
+        "inline",
+        "phases",
+        "route",
+        "size",
+        "topic",
+        "which",
+    )
 
     def __init__(  # noqa: PLR0913 - all but three by name
         self,
@@ -260,6 +313,7 @@ class Later:
         deadline_seconds: float = 60.0,
         inline: bool = False,
         dropped: Callable[[], None] | None = None,
+        which: Parameters | None = None,
     ) -> None:
         self.route = route
         self.topic = topic
@@ -270,6 +324,7 @@ class Later:
         self.deadline_seconds = deadline_seconds
         self.inline = inline
         self.dropped = dropped
+        self.which = which
 
 
 class Tee:

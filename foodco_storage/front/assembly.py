@@ -40,6 +40,7 @@ from foodco_storage.front.siblings import (
     plain_client,
     real_backend,
 )
+from foodco_storage.front.tellings import tellings_of
 from foodco_storage.layers.route import Moving, Route
 
 CALLER = "caller"
@@ -144,15 +145,17 @@ class Assembly:
         """Router and driver, and what serves the routes that mirror beside the caller's own requests."""
         router = self.router(routes)
         kept = self._caches(backends)
+        telling, tellings = tellings_of(self._configuration)
         if mirroring is None:
-            return Dispatch(router, backends, ThreadDriver(backends, background=background, caches=kept))
-        driver = ThreadDriver(backends, mirroring.journal, background, mirroring.wake, kept)
+            driver = ThreadDriver(backends, background=background, caches=kept, tellings=tellings)
+            return Dispatch(router, backends, driver, self._default, telling)
+        driver = ThreadDriver(backends, mirroring.journal, background, mirroring.wake, kept, tellings)
         for name, route in routes.items():
             if isinstance(route, Route):
                 check_authority(mirroring.journal, route, stores(name, self._routes[name], self._backends))
             mirroring.serve(driver, route)
         mirroring.take_up()
-        return Dispatch(router, backends, driver)
+        return Dispatch(router, backends, driver, self._default, telling)
 
     def _caches(self, backends: Mapping[str, BotoBackend]) -> dict[str, Any]:
         """The caches of the routes that have one."""

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from foodco_storage.telemetry import hooks
+from foodco_storage.telemetry.requests import note
+from foodco_storage.telemetry.telling import PLAIN
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -42,6 +46,16 @@ class StorageClient:
                 setattr(cls, name, through_routes(method))
 
     def _make_api_call(self, operation_name: str, api_params: Parameters) -> Response:
+        if not hooks.on:
+            return self._heard(operation_name, api_params)
+        from foodco_storage.front.recorded import recorded  # noqa: PLC0415 - nobody listens to most clients
+
+        dispatch = self._dispatch
+        telling = PLAIN if dispatch is None else dispatch.telling(api_params)
+        return recorded(self._heard, operation_name, api_params, telling)
+
+    def _heard(self, operation_name: str, api_params: Parameters) -> Response:
+        """Carry out an operation, with the parameters as the caller's event handlers leave them."""
         events = self._events
         if self._dispatch is None or events is None or not events.has_front_handlers:
             return self._told(operation_name, api_params)
@@ -93,7 +107,11 @@ class StorageClient:
 
     def _plain(self, operation_name: str, api_params: Parameters) -> Response:
         """What boto3 does, with the client that the caller has."""
-        response: Response = super()._make_api_call(operation_name, api_params)  # type: ignore[misc]
+        send = super()._make_api_call  # type: ignore[misc]
+        if hooks.on:
+            backend = "caller" if self._dispatch is None else self._dispatch.default
+            return note(backend, self.meta, send, operation_name, api_params)  # type: ignore[attr-defined]
+        response: Response = send(operation_name, api_params)
         return response
 
     def _get_credentials(self) -> Any:

@@ -48,7 +48,9 @@ def control_access(configuration: Configuration, name: str, route: Route) -> Ite
     place = place_of(name, route)
     backend = with_profile(route.primary, configuration.backends[route.primary])
     make = boto3.session.Session().client
-    client = PlainClient(lambda: plain_client(make, route.primary, backend, client_arguments(backend, {})))
+    client = PlainClient(
+        lambda: plain_client(make, route.primary, backend, client_arguments(backend, {})), backend=route.primary
+    )
     try:
         yield ControlAccess(place, client.send, _quoted(backend))
     finally:

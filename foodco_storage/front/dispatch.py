@@ -14,6 +14,8 @@ from foodco_storage.drivers.threads import ThreadDriver
 from foodco_storage.flows.request import Parameters, Request, Response
 from foodco_storage.front.router import Plan, Router
 from foodco_storage.operations import OPERATIONS, OperationClass
+from foodco_storage.telemetry.recording import clock, current
+from foodco_storage.telemetry.telling import PLAIN, Telling
 
 EXACT_SIZES: ContextVar[bool] = ContextVar("foodco_storage_exact_sizes", default=False)
 """Whether listings that are asked for here must tell the sizes before compression (the filesystem's with details)."""
@@ -28,12 +30,30 @@ class Dispatch:
         router: finds the plan of a request.
         backends: every backend that the routes name.
         driver: carries out flows over them.
+        default: the backend of buckets without a route.
+        telling: what may be told of these.
     """
 
-    def __init__(self, router: Router, backends: Mapping[str, BotoBackend], driver: ThreadDriver) -> None:
+    def __init__(
+        self,
+        router: Router,
+        backends: Mapping[str, BotoBackend],
+        driver: ThreadDriver,
+        default: str,
+        telling: Telling = PLAIN,
+    ) -> None:
         self.router = router
         self.backends = backends
-        self._driver = driver
+        self.driver = driver
+        self.default = default
+        self._telling = telling
+
+    def telling(self, params: Parameters) -> Telling:
+        """What may be told of an operation with these parameters."""
+        if not self.driver.tellings:
+            return self._telling
+        name = self.router.name_of_route(params)
+        return self._telling if name is None else self.driver.telling(name)
 
     def pass_gates(self, operation: str, params: Parameters, plain: Callable[[str, Parameters], Response]) -> Response:
         """Carry out an operation where the phases of routes move: none of them does so before it has ended.
@@ -49,8 +69,11 @@ class Dispatch:
         changes = OPERATIONS.get(operation) in _CHANGING and operation != "ListParts"
         with ExitStack() as stack:
             phases = {}
+            begun = clock()
             for name, gate in sorted(self.router.gates(operation, params).items()):
                 phases[name] = stack.enter_context(gate.writing(operation) if changes else gate.reading(operation))
+            if (recording := current.get()) is not None:
+                recording.wait_seconds += clock() - begun
             plan = self.router.plan(operation, params, phases)
             return plain(operation, params) if plan is None else self.carry_out(plan, operation, params)
 
@@ -62,9 +85,13 @@ class Dispatch:
                 `response["ResponseMetadata"]["Storage"]`.
             botocore.exceptions.BotoCoreError: as boto3 raises it.
         """
+        recording = current.get()
+        if recording is not None:
+            route = plan.route
+            recording.route, recording.phase, recording.has_cache = route.name or None, route.phase, bool(route.caching)
         if plan.flow is not None:
             try:
-                return self._driver.run(plan.flow(Request(operation, params, exact_sizes=EXACT_SIZES.get())))
+                return self.driver.run(plan.flow(Request(operation, params, exact_sizes=EXACT_SIZES.get())))
             except ClientError as error:
                 self._give_class(error)
                 raise
@@ -87,7 +114,7 @@ class Dispatch:
 
     def after_fork(self) -> None:
         """In a forked child: leave the parent its connections and locks."""
-        self._driver.after_fork()
+        self.driver.after_fork()
         for backend in self.backends.values():
             backend.after_fork()
 

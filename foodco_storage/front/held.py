@@ -67,7 +67,9 @@ def hold(
         key,
         (stores, account, route.primary),
         # One answer that never comes must not cost the lease: there has to be time to ask again.
-        lambda: PlainClient(partial(make_plain, timeout_seconds=route.control.lease_seconds / 3)),
+        lambda: PlainClient(
+            partial(make_plain, timeout_seconds=route.control.lease_seconds / 3), backend=route.primary
+        ),
         made,
     )
     return Hold(held, partial(this_process.release, key))

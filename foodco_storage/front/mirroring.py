@@ -18,13 +18,14 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 
 from foodco_storage.config import Configuration
-from foodco_storage.counting import add
 from foodco_storage.drivers.threads import ThreadDriver
 from foodco_storage.errors import ConfigurationError, JournalError, Problem
 from foodco_storage.flows.outcomes import BackendError
 from foodco_storage.journal import Journal, Taken
 from foodco_storage.layers.reconcile import Reconcile
 from foodco_storage.layers.route import Route
+from foodco_storage.telemetry.recording import work
+from foodco_storage.telemetry.steps import tell_step
 
 logger = logging.getLogger("foodco_storage")
 
@@ -152,19 +153,23 @@ class Mirroring:
                 if phase is not None and phase != route.phase:
                     self._defer(taken, "the phase of the route has moved")
                     return False
-                driver.carry_out(Reconcile(route).settled(taken.entry, taken.number))
+                entry, telling = taken.entry, driver.telling(route.name)
+                with work("mirror", route.name, entry.bucket, entry.key, telling):
+                    driver.carry_out(Reconcile(route).settled(entry, taken.number, taken.entered))
         except BackendError as error:
-            self._left(taken, str(error.error))
+            self._left(taken, driver, error.error)
         except Exception as error:
-            self._left(taken, str(error))
+            self._left(taken, driver, error)
             logger.exception("%s/%s could not be mirrored", taken.entry.bucket, taken.entry.key)
         else:
             return True
         return False
 
-    def _left(self, taken: Taken, why: str) -> None:
-        add("mirror_failures", taken.entry.route)
-        self._defer(taken, why)
+    def _left(self, taken: Taken, driver: ThreadDriver, why: Exception) -> None:
+        entry = taken.entry
+        which = {"Bucket": entry.bucket, "Key": entry.key}
+        tell_step("mirror", "failed", entry.route, which, driver.telling(entry.route), since=taken.entered, why=why)
+        self._defer(taken, str(why))
 
     def _defer(self, taken: Taken, why: str) -> None:
         try:

@@ -17,6 +17,7 @@ from foodco_storage.backends.timestamps import read_fast
 from foodco_storage.config.load import load
 from foodco_storage.front.client import StorageClient
 from foodco_storage.front.injection import client_class
+from foodco_storage.telemetry.requests import count_attempts
 
 StorageSource = Any
 """A `Configuration`, a mapping of its shape, a path to a file of it, or None."""
@@ -52,6 +53,7 @@ def open_client(
             made = make("s3", *args, **kwargs)
         client = _client_of(made)
         read_fast(client)
+        count_attempts(client)
         _clients.add(client)
         return made
 

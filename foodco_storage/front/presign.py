@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from foodco_storage.counting import add
 from foodco_storage.errors import OperationRefusedError
 from foodco_storage.operations import OPERATIONS, OperationClass
+from foodco_storage.telemetry.recording import work
+from foodco_storage.telemetry.steps import tell_step
 
 if TYPE_CHECKING:
     from foodco_storage.front.router import Plan
@@ -95,7 +96,7 @@ def _signer(client: Any, operation: str, params: dict[str, Any], method: str | N
         raise OperationRefusedError(message, operation)
     if route.fallbacks and route.phase is not None and _writes(operation, method):
         # It goes past the mirror: verify finds what it leaves.
-        add("presigned_writes", route.name)
+        tell_step("presign", "done", route.name, _named(params), dispatch.driver.telling(route.name))
     place = route.authority
     reads = operation in _HELD and (method or "GET").upper() in _READS
     if reads and (route.presign == "holder" or _looks_first(route)):
@@ -104,6 +105,10 @@ def _signer(client: Any, operation: str, params: dict[str, Any], method: str | N
         if route.presign == "holder":
             place = next(p for p in route.places if p.backend == storage["backend"])
     return dispatch.backends[place.backend].client, {**params, "Bucket": place.bucket(params["Bucket"])}
+
+
+def _named(params: dict[str, Any]) -> dict[str, Any] | None:
+    return {name: params[name] for name in ("Bucket", "Key")} if "Key" in params else None
 
 
 def _writes(operation: str, method: str | None) -> bool:
@@ -138,12 +143,12 @@ def _check_compressed(route: Route, storage: dict[str, Any], operation: str) -> 
 def _looked_at(client: Any, route: Route, params: dict[str, Any]) -> dict[str, Any]:
     """Who holds an object, and how; the authority where nobody is found."""
     names = ("Bucket", "Key", "VersionId", "RequestPayer", "ExpectedBucketOwner")
+    asked = {name: params[name] for name in names if name in params}
+    telling = client._dispatch.driver.telling(route.name)  # noqa: SLF001 - ours
     try:
-        # Below the front door: the caller's handlers have seen these parameters, and may have changed them.
-        head = client._routed(  # noqa: SLF001
-            "HeadObject",
-            {name: params[name] for name in names if name in params},
-        )
+        with work("presign", route.name, params.get("Bucket"), params.get("Key"), telling):
+            # Below the front door: the caller's handlers have seen these parameters, and may have changed them.
+            head = client._routed("HeadObject", asked)  # noqa: SLF001
     except (BotoCoreError, ClientError) as error:
         status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
         if _looks_first(route) and status != _NOT_FOUND:

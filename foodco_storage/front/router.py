@@ -119,6 +119,16 @@ class Router:
         route = bucket.route_of(key or "")
         return None if route is self._unrouted else route
 
+    def name_of_route(self, params: Mapping[str, Any]) -> str | None:
+        """The name of the route that a request's key, or else its prefix, belongs to, in whatever phase that is."""
+        name, key = params.get("Bucket"), params.get("Key", params.get("Prefix", ""))
+        bucket = self._bucket(str.__str__(name)) if isinstance(name, str) else None
+        if bucket is not None and isinstance(key, str):
+            for route in bucket.routes:
+                if key.startswith(route.prefix):
+                    return route.name or None
+        return None
+
     def locate(self, bucket: str, key: str) -> Route:
         """The route that says who is asked when a key is read."""
         return self.route(bucket, key) or self._unrouted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from botocore.config import Config
@@ -17,6 +18,8 @@ from foodco_storage.backends.timestamps import read_fast
 from foodco_storage.backends.watched import MakeApiCall
 from foodco_storage.config import Backend
 from foodco_storage.front.profiles import profile_session
+from foodco_storage.telemetry.requests import count_attempts
+from foodco_storage.telemetry.steps import tell_breaker
 
 MakeClient = Callable[..., Any]
 """`boto3.session.Session.client` of the session that the caller's client came from."""
@@ -107,14 +110,18 @@ def real_backend(
         make_plain: makes another client of the same store (`plain_client`).
     """
     read_fast(client)
+    count_attempts(client)
     breaker = None
     if backend is not None and backend.breaker.enabled:
-        breaker = Breaker(client.meta.endpoint_url, backend.breaker.failures, backend.breaker.open_seconds)
+        settings = backend.breaker
+        breaker = Breaker(
+            client.meta.endpoint_url, settings.failures, settings.open_seconds, changed=partial(tell_breaker, name)
+        )
     book = CapabilityBook(
         name,
         preset_of(backend) if backend is not None else "s3",
         configured_capabilities(backend) if backend is not None else {},
-        PlainClient(make_plain, breaker),
+        PlainClient(make_plain, breaker, name),
         _probe,
     )
     return BotoBackend(

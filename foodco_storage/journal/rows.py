@@ -15,11 +15,13 @@ class Taken:
         number: what `settle` and `defer` are told.
         entry: what may differ.
         attempts: how often reconciling it has failed so far.
+        entered: when it was entered, in seconds since the epoch.
     """
 
     number: int
     entry: Entry
     attempts: int
+    entered: float
 
 
 @dataclass(frozen=True, slots=True)

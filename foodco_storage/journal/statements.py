@@ -27,7 +27,7 @@ DEFER_FAILED = """
 
 # Of one identity and one span of time, so that the index answers it without a look at entries that are not asked for.
 DUE = """
-    SELECT due, number, attempts, route, identity, bucket, key, tags FROM entries
+    SELECT due, number, attempts, entered, route, identity, bucket, key, tags FROM entries
     WHERE owner IS NULL AND identity = ? AND due > ? AND due <= ? ORDER BY due, number LIMIT ?
 """
 CLAIM = "UPDATE entries SET owner = ? WHERE number = ?"

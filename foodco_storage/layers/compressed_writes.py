@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import Any, Final
 
 from foodco_storage.flows.compression_effects import DICTIONARY_FOR_BYTES, Dictionary, Pack, Packed
-from foodco_storage.flows.effects import Call, Count, Discard, Warn, sent
+from foodco_storage.flows.effects import Call, Discard, Tell, Warn, sent
 from foodco_storage.flows.marks import CODEC
 from foodco_storage.flows.outcomes import BackendError, Rejected
 from foodco_storage.flows.place import Place
@@ -89,9 +89,8 @@ class CompressedWrites:
         yield from _dropped(body)
         if form is None:
             return response
-        yield Count("compressed", self._route)
-        yield Count("compressed_bytes", self._route, form.size)
-        yield Count("compressed_stored_bytes", self._route, form.stored_size)
+        which = {"Bucket": params["Bucket"], "Key": params["Key"]}
+        yield Tell("compress", "done", self._route, which, size=form.size, stored_size=form.stored_size)
         return _answered(response, form)
 
     def create_multipart_upload(self, call: Call) -> Flow:

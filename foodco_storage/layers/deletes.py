@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
-from foodco_storage.flows.effects import Call, Count, Defer, Enter, Gather, sent
+from foodco_storage.flows.effects import Call, Defer, Enter, Gather, Tell, sent
 from foodco_storage.flows.marks import tombstone
 from foodco_storage.flows.outcomes import BackendError, NoBucket, Unavailable
 from foodco_storage.flows.request import Below, Flow, Parameters, Request, Response
@@ -96,7 +96,7 @@ class Deletes:
                 "a delete can't be tied to IfMatchLastModifiedTime or IfMatchSize while the bucket migrates; use IfMatch",
             )
         response = yield from self._conditions.carry_out(request, "put_if_match", self._put_tombstone)
-        yield Count("tombstones", self._route.name)
+        yield Tell("tombstone", "done", self._route.name, {"Bucket": params["Bucket"], "Key": params["Key"]})
         return _as_of_a_delete(response)
 
     def _put_tombstone(self, request: Request) -> Flow:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from botocore.exceptions import ParamValidationError
 
-from foodco_storage.flows.effects import Call, Count, Defer, Enter, Gather, Settle
+from foodco_storage.flows.effects import Call, Defer, Enter, Gather, Settle, Tell
 from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.marks import tombstone
 from foodco_storage.flows.outcomes import BackendError, Unavailable
@@ -85,14 +85,15 @@ class Mirror:
         response = yield from self._decided(numbers, write)
         if self._route.mirroring.mode == "async":
             yield Defer(numbers)
+            yield Tell("mirror", "deferred", self._route.name, {"Bucket": entry.bucket, "Key": entry.key})
             return note(response, mirror="pending")
         try:
             yield from self._follow(entry, direct)
         except Exception as failure:  # noqa: BLE001 - the authority has taken the write: whatever it is, it is no failure of that
-            yield from self._left_over(numbers, failure)
+            yield from self._left_over(numbers, failure, {"Bucket": entry.bucket, "Key": entry.key})
             return note(response, mirror="pending")
         yield Settle(numbers)
-        yield Count("mirrored", self._route.name)
+        yield Tell("mirror", "done", self._route.name, {"Bucket": entry.bucket, "Key": entry.key})
         return response
 
     def follow_deletes(
@@ -116,6 +117,7 @@ class Mirror:
             return False
         if self._route.mirroring.mode == "async":
             yield Defer(numbers)
+            yield Tell("mirror", "deferred", self._route.name, count=len(numbers))
             return True
         # One list in place of a thousand looks; what it does not show as deleted is looked at by itself.
         seen = yield from self._seen_deleted(keys, gone)
@@ -132,7 +134,8 @@ class Mirror:
             number: result for (number, _), result in zip(left, results, strict=True) if isinstance(result, Exception)
         }
         yield Settle([number for number in numbers if number not in failed])
-        yield Count("mirrored", self._route.name, len(numbers) - len(failed))
+        if len(failed) < len(numbers):
+            yield Tell("mirror", "done", self._route.name, count=len(numbers) - len(failed))
         for number, failure in failed.items():
             yield from self._left_over([number], failure)
         return bool(failed)
@@ -211,10 +214,12 @@ class Mirror:
         tags = entry.tags or direct is not None
         return (yield from self._reconcile.key({"Bucket": entry.bucket, "Key": entry.key}, tags=tags))
 
-    def _left_over(self, numbers: Sequence[int], failure: Exception) -> Generator[Any, Any, None]:
+    def _left_over(
+        self, numbers: Sequence[int], failure: Exception, which: Parameters | None = None
+    ) -> Generator[Any, Any, None]:
         seen = failure.error if isinstance(failure, BackendError) else failure
         yield Defer(numbers, str(seen) or type(seen).__name__)
-        yield Count("mirror_failures", self._route.name, len(numbers))
+        yield Tell("mirror", "failed", self._route.name, which, count=len(numbers), why=seen)
         if self._route.mirroring.required:
             seen.add_note(
                 f"foodco_storage: {self._route.authority.backend!r} has taken the write, and it will be mirrored; "

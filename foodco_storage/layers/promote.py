@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ParamValidationError
 
 from foodco_storage.flows.conditions import bare
-from foodco_storage.flows.effects import Able, Call, Count, Discard, Later, Spooled, Tee, Warn
+from foodco_storage.flows.effects import Able, Call, Discard, Later, Spooled, Tee, Tell, Warn
 from foodco_storage.flows.origin import Origin
 from foodco_storage.flows.outcomes import BackendError, Deleted, NoBucket, NotThere, Rejected
 from foodco_storage.flows.place import Place
@@ -66,11 +66,11 @@ class Promotes:
         is_as_stored = not any(name.startswith("Response") for name in request.params)
         is_whole_object = "ContentRange" not in answer and "PartNumber" not in request.params and is_as_stored
         if whole_size(answer) > self._options.max_object_bytes:
-            yield Count("promotes_too_large", self._route.name)
+            yield Tell("promote", "too_large", self._route.name, _which(request.params), size=whole_size(answer))
             return answer
         if not (yield from self._is_safe(request)):
             return answer
-        which = {"Bucket": request.params["Bucket"], "Key": request.params["Key"]}
+        which = _which(request.params)
         again = partial(self._later, which, partial(self.promote, source, which))
         if not is_whole_object or whole_size(answer) > KEPT_BYTES:
             yield again()
@@ -92,7 +92,7 @@ class Promotes:
             return {}
         if whole_size(answer) > self._options.max_object_bytes:
             yield Discard(answer["Body"])
-            yield Count("promotes_too_large", self._route.name)
+            yield Tell("promote", "too_large", self._route.name, which, size=whole_size(answer))
             return {}
         return (yield from self._promote_kept(source, which, (yield from spool(source, which, answer))))
 
@@ -102,7 +102,7 @@ class Promotes:
         Raises:
             BackendError: it could not be, and does not lie there either.
         """
-        which = {"Bucket": request.params["Bucket"], "Key": request.params["Key"]}
+        which = _which(request.params)
         if not (yield Able(self._primary, which["Bucket"], "conditional_put")):
             raise refused(
                 request,
@@ -127,6 +127,7 @@ class Promotes:
             deadline_seconds=self._options.deadline_seconds,
             inline=not self._options.background,
             dropped=spooled.file.close if spooled else None,
+            which=which,
         )
 
     def _is_safe(self, request: Request) -> Generator[Any, Any, bool]:
@@ -141,16 +142,16 @@ class Promotes:
     def _promote_kept(self, source: Place, which: Parameters, read: Read) -> Flow:
         name = self._route.name
         if not is_whole(read.answer, read.spooled):
-            yield Count("promote_failures", name)
+            yield Tell("promote", "failed", name, which, why="the body that was read is not whole")
             yield Discard(read.spooled.file)
             return {}
         try:
             response = yield from self._put(source, which, read)
         except Rejected as error:
             if error.status == _PRECONDITION_FAILED:
-                yield Count("promotes_overtaken", name)
+                yield Tell("promote", "overtaken", name, which, size=read.spooled.size)
                 return {}
-            yield Count("promote_failures", name)
+            yield Tell("promote", "failed", name, which, size=read.spooled.size, why=error.error)
             if error.status != _FORBIDDEN:
                 raise
             what = "write" if error.backend == self._primary.backend else "read all (tags among it) of"
@@ -161,16 +162,17 @@ class Promotes:
             return {}
         except ParamValidationError as error:
             # Another program wrote what botocore does not send: a date that is none.
-            yield Count("promote_failures", name)
+            yield Tell(
+                "promote", "failed", name, which, size=read.spooled.size, why="botocore does not send what it holds"
+            )
             yield Warn(
                 ("not promoted", self._route.identity), f"{which['Bucket']}/{which['Key']} stays where it is: {error}"
             )
             return {}
-        except BackendError:
-            yield Count("promote_failures", name)
+        except BackendError as error:
+            yield Tell("promote", "failed", name, which, size=read.spooled.size, why=error.error)
             raise
-        yield Count("promotes", name)
-        yield Count("promoted_bytes", name, read.spooled.size)
+        yield Tell("promote", "done", name, which, size=read.spooled.size)
         if "VersionId" in response:
             yield from self._stop(
                 f"bucket {which['Bucket']!r} on {self._primary.backend!r} is versioned: reads of route {name!r} promote "
@@ -186,5 +188,9 @@ class Promotes:
 
     def _stop(self, why: str) -> Generator[Any, Any, None]:
         self._stopped = True
-        yield Count("promotes_stopped", self._route.name)
+        yield Tell("promote", "stopped", self._route.name, why=why)
         yield Warn(("promotes", self._route.identity), why)
+
+
+def _which(params: Parameters) -> Parameters:
+    return {"Bucket": params["Bucket"], "Key": params["Key"]}

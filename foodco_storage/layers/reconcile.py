@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
-from foodco_storage.flows.effects import Call, Count, Settle
+from foodco_storage.flows.effects import Call, Settle, Tell
 from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.flows.marks import tombstone
 from foodco_storage.flows.outcomes import Deleted, NotThere, Rejected, Unavailable
@@ -49,15 +49,21 @@ class Reconcile:
         self._other = route.other
         self._route = route
 
-    def settled(self, entry: Entry, number: int) -> Flow:
+    def settled(self, entry: Entry, number: int, since: float | None = None) -> Flow:
         """Reconcile a key, and settle its entry.
+
+        Args:
+            entry: the entry.
+            number: its number.
+            since: when it was entered, in seconds since the epoch; None where nobody knows.
 
         Raises:
             BackendError: a side could not be asked or written; the entry stays.
         """
         yield from self.key({"Bucket": entry.bucket, "Key": entry.key}, tags=entry.tags)
         yield Settle([number])
-        yield Count("mirrored", self._route.name)
+        which = {"Bucket": entry.bucket, "Key": entry.key}
+        yield Tell("mirror", "done", self._route.name, which, since=since)
         return {}
 
     def key(self, which: Parameters, *, tags: bool = False) -> Flow:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, ResponseStreamingError
+from botocore.hooks import HierarchicalEmitter
 
 import foodco_storage
 from foodco_storage.backends.plain_client import PlainClient
@@ -89,6 +91,7 @@ def test_a_probe_is_not_retried(routed: Any, proxy: FaultProxy, bucket_name: str
 def test_one_client_is_made_when_it_is_needed_and_another_after_a_fork() -> None:
     class Client:
         closed = 0
+        meta = SimpleNamespace(events=HierarchicalEmitter())
 
         def _make_api_call(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
             return {"answered": (operation, params)}

@@ -31,6 +31,7 @@ from foodco_storage.flows.effects import (
     Spool,
     Spooled,
     Tee,
+    Tell,
     Warn,
 )
 from foodco_storage.flows.journal_entry import Entry
@@ -352,7 +353,7 @@ class Strand:
                 return True
             case Resumable() | Tee() | Spool() | Discard():
                 return self._body(effect)
-            case Pause() | Count() | Warn():
+            case Pause() | Count() | Tell() | Warn():
                 return None
         raise TypeError(f"not an effect: {effect!r}")
 

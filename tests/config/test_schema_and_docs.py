@@ -39,7 +39,7 @@ def keys(struct=Configuration, path=""):
 ROWS = {
     cells[0].strip("`"): cells[1:]
     for line in PAGE.splitlines()
-    if re.match(r"\| `(backends|routes|journal|cache|filesystem|default)\.", line)
+    if re.match(r"\| `(backends|routes|journal|cache|filesystem|telemetry|default)\.", line)
     for cells in [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]]
 }
 
@@ -51,7 +51,7 @@ def test_the_walk_finds_keys():
 
 def test_every_key_is_documented_and_no_other():
     assert set(ROWS) == set(dict(keys()))
-    named = set(re.findall(r"`((?:backends|routes|journal|cache|filesystem|default)\.[A-Za-z_.]+)`", PAGE))
+    named = set(re.findall(r"`((?:backends|routes|journal|cache|filesystem|telemetry|default)\.[A-Za-z_.]+)`", PAGE))
     assert named <= set(dict(keys()))
 
 

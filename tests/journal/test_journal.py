@@ -65,7 +65,8 @@ def test_keys_come_back_as_they_went_in(journal: Journal, key: str) -> None:
     numbers = journal.enter([written])
     assert journal.entries()[0].entry == written
     journal.defer(numbers)
-    assert journal.take(["an identity"]) == [Taken(numbers[0], written, 0)]
+    [taken] = journal.take(["an identity"])
+    assert (taken.number, taken.entry, taken.attempts) == (numbers[0], written, 0)
 
 
 def test_who_works_on_an_entry_keeps_it(journal: Journal, opened: Callable[..., Journal]) -> None:
@@ -103,16 +104,16 @@ def test_what_has_been_due_longest_is_taken_first(journal: Journal, clock: Any) 
 
 
 def test_an_entry_that_fails_again_and_again_waits_longer_and_longer(journal: Journal, clock: Any) -> None:
-    numbers = journal.enter([entry("a")])
+    numbers, entered = journal.enter([entry("a")]), clock.now
     for attempts, seconds in enumerate([1, 2, 4, 8, 16, 32, 60, 60, 60]):
         journal.defer(numbers, f"failure {attempts}")
         clock.now += seconds - 0.25
         assert journal.take(["id"]) == []
         clock.now += 0.25
-        assert journal.take(["id"]) == [Taken(numbers[0], entry("a"), attempts + 1)]
+        assert journal.take(["id"]) == [Taken(numbers[0], entry("a"), attempts + 1, entered)]
     # Given back: no failure.
     journal.defer(numbers)
-    assert journal.take(["id"]) == [Taken(numbers[0], entry("a"), 9)]
+    assert journal.take(["id"]) == [Taken(numbers[0], entry("a"), 9, entered)]
 
 
 def test_one_that_waits_can_be_made_due(journal: Journal) -> None:
@@ -169,7 +170,7 @@ def test_the_last_error_is_the_latest(journal: Journal, clock: Any) -> None:
 
 def test_it_is_there_after_a_restart(opened: Callable[..., Journal], clock: Any) -> None:
     journal = opened()
-    a, b, c = journal.enter([entry("a"), entry("b"), entry("c")])
+    (a, b, c), entered = journal.enter([entry("a"), entry("b"), entry("c")]), clock.now
     journal.defer([a], "timeout")
     journal.settle([b])
     journal.close()
@@ -177,7 +178,7 @@ def test_it_is_there_after_a_restart(opened: Callable[..., Journal], clock: Any)
     # Left over: anyone's at once. Deferred: when its time has come.
     assert [taken.number for taken in again.take(["id"])] == [c]
     clock.now += 1
-    assert again.take(["id"]) == [Taken(a, entry("a"), 1)]
+    assert again.take(["id"]) == [Taken(a, entry("a"), 1, entered)]
     assert again.enter([entry("d")])[0] > c
 
 
