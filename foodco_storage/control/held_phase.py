@@ -15,6 +15,7 @@ from foodco_storage.control.participant import Participant
 from foodco_storage.control.place import ControlPlace
 from foodco_storage.control.standing import Standing
 from foodco_storage.control.steps import Call, Steps, carry_out
+from foodco_storage.telemetry.steps import tell_step
 
 logger = logging.getLogger("foodco_storage")
 
@@ -168,7 +169,7 @@ class HeldPhase:
         if self._clock() >= self.due_at and self._turn.acquire(blocking=False):
             try:
                 if self._clock() >= self.due_at:
-                    carry_out(self._participant.round(), self._call)
+                    self._carry_out_round()
             finally:
                 self._turn.release()
 
@@ -224,8 +225,15 @@ class HeldPhase:
         # Those that come at the same time wait for the one that reads. After a failure it is not tried again for each.
         with self._turn:
             if not self._participant.has_read and self._clock() >= self.due_at:
-                carry_out(self._participant.round(), self._call)
+                self._carry_out_round()
         return self._participant.has_read
+
+    def _carry_out_round(self) -> None:
+        before = self.last_phase
+        carry_out(self._participant.round(), self._call)
+        after = self.last_phase
+        if before is not None and after is not None and after != before:
+            tell_step("phase", after, self.place.route)
 
     def _begin(self, why_not: Callable[[Standing, float], str | None]) -> Operation | str:
         """Count an operation, if nothing speaks against it; else what does."""

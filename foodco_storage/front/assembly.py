@@ -10,6 +10,7 @@ from typing import Any
 from foodco_storage.backends.boto import BotoBackend
 from foodco_storage.backends.presets import unshared
 from foodco_storage.config import Configuration
+from foodco_storage.config.telemetry_model import Telemetry
 from foodco_storage.drivers.background import background
 from foodco_storage.drivers.threads import ThreadDriver
 from foodco_storage.flows.effects import Gate
@@ -42,6 +43,8 @@ from foodco_storage.front.siblings import (
 )
 from foodco_storage.front.tellings import tellings_of
 from foodco_storage.layers.route import Moving, Route
+
+_NO_LISTENERS = Telemetry()
 
 CALLER = "caller"
 """The backend that the caller's own arguments, or boto3's defaults, resolve to."""
@@ -102,6 +105,10 @@ class Assembly:
         mirroring = self._mirroring()
         routes = {name: self._resolved(client, name, plain, mirroring) for name in self._routes}
         client._dispatch = self._dispatch(backends, routes, mirroring)  # noqa: SLF001
+        if self._configuration.telemetry != _NO_LISTENERS:
+            from foodco_storage.front.listeners import listeners  # noqa: PLC0415 - most configurations name none
+
+            listeners.begin(self._configuration)
 
     def router(self, routes: Mapping[str, Route | Moving] | None = None) -> Router:
         """The routes that apply to this client; by default as the configuration alone says them."""

@@ -21,6 +21,8 @@ from foodco_storage.config import Configuration
 from foodco_storage.drivers.threads import ThreadDriver
 from foodco_storage.errors import ConfigurationError, JournalError, Problem
 from foodco_storage.flows.outcomes import BackendError
+from foodco_storage.front.measures import Backlog
+from foodco_storage.front.state_directory import state_directory
 from foodco_storage.journal import Journal, Taken
 from foodco_storage.layers.reconcile import Reconcile
 from foodco_storage.layers.route import Route
@@ -39,6 +41,10 @@ WAIT_SECONDS = 1.0
 class RouteNow(Protocol):
     """A route, or one whose phase moves."""
 
+    @property
+    def name(self) -> str:
+        """The route's name."""
+
     def now(self) -> Route:
         """The route as it is now."""
 
@@ -56,12 +62,14 @@ class Mirroring:
         self._serving: list[tuple[weakref.ref[ThreadDriver], RouteNow]] = []
         self._thread: threading.Thread | None = None
         self._woken = threading.Event()
+        self._backlog = Backlog(journal)
 
     def serve(self, driver: ThreadDriver, route: RouteNow) -> None:
         """Take up the entries of a route, for as long as the driver is in use."""
         with self._lock:
             self._serving = [one for one in self._serving if one[0]() is not None]
             self._serving.append((weakref.ref(driver), route))
+            self._backlog.watch(route.name)
 
     def take_up(self) -> None:
         """See whether processes that died have left anything."""
@@ -203,15 +211,7 @@ def journal_directory(configuration: Configuration, environ: Any) -> Path:
     Raises:
         ConfigurationError: there is no such directory, since the process has no home.
     """
-    if configuration.journal.directory is not None:
-        return Path(configuration.journal.directory).expanduser().absolute()
-    state = environ.get("XDG_STATE_HOME") or (f"{environ['HOME']}/.local/state" if environ.get("HOME") else "")
-    if not Path(state).is_absolute():
-        message = (
-            "is missing, and the process has no home to put it in; name a directory on a disk that survives the process"
-        )
-        raise ConfigurationError([Problem("journal.directory", message)])
-    return Path(state, "foodco_storage", "journal")
+    return state_directory(configuration.journal.directory, environ, "journal", "journal.directory")
 
 
 def journal_exists(configuration: Configuration) -> bool:

@@ -17,6 +17,7 @@ from foodco_storage.backends.presets import client_config, preset_of
 from foodco_storage.backends.timestamps import read_fast
 from foodco_storage.backends.watched import MakeApiCall
 from foodco_storage.config import Backend
+from foodco_storage.front.measures import watch_breaker
 from foodco_storage.front.profiles import profile_session
 from foodco_storage.telemetry.requests import count_attempts
 from foodco_storage.telemetry.steps import tell_breaker
@@ -117,6 +118,7 @@ def real_backend(
         breaker = Breaker(
             client.meta.endpoint_url, settings.failures, settings.open_seconds, changed=partial(tell_breaker, name)
         )
+        watch_breaker(name, breaker)
     book = CapabilityBook(
         name,
         preset_of(backend) if backend is not None else "s3",

@@ -1,0 +1,228 @@
+"""The statistics' database: its tables, and connections to it.
+
+A connection is open only while `connected` runs, under one lock of the process, and so never during a fork: SQLite keeps,
+once per process and file, which locks the process holds, and a child would inherit that knowledge without the locks
+(https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_across_a_fork_). To open and close it takes about 2 ms;
+that is done every few seconds, in the background.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from foodco_storage.access import rows
+from foodco_storage.access.prefixes import prefix_of
+from foodco_storage.access.trouble import BUSY_SECONDS, StatisticsError, code, explained
+
+DATABASE = "access.sqlite3"
+
+APPLICATION_ID = 0x666F6163
+"""Says in the file's header that it holds access statistics of ours."""
+
+VERSION = 1
+"""The version of the tables below; kept in the file's header."""
+
+
+def _table(name: str, names: tuple[str, ...], sums: tuple[str, ...], rest: tuple[str, ...] = ()) -> str:
+    columns = [f"{one} INTEGER NOT NULL" if one in {"number", "depth"} else f"{one} TEXT NOT NULL" for one in names]
+    columns += [f"{one} REAL NOT NULL" for one in sums] + [f"{one} REAL" for one in rest]
+    return f"CREATE TABLE {name} ({', '.join(columns)}, PRIMARY KEY ({', '.join(names)})) WITHOUT ROWID"
+
+
+KINDS = {
+    "accesses": (rows.ACCESS_NAMES, rows.ACCESS_SUMS, rows.ACCESS_LATEST),
+    "traffic": (rows.TRAFFIC_NAMES, rows.TRAFFIC_SUMS, ()),
+    "requests": (rows.REQUEST_NAMES, rows.REQUEST_SUMS, ()),
+    "floors": (("day", "source"), ("floor",), ()),
+}
+"""Of each table that is shipped: what names a row, what is summed, and of what the latest is kept."""
+
+_TABLES = (
+    *(_table(name, *columns) for name, columns in KINDS.items()),
+    # What is to be shipped: the same rows once more, by the number of their shipment.
+    *(_table(f"out_{name}", ("number", *names), sums, latest) for name, (names, sums, latest) in KINDS.items()),
+    _table("readers", rows.READER_NAMES, rows.READER_SUMS),
+    # `closed_at` is null for the open one, `packed` is 1 once `parcels` has its objects.
+    """CREATE TABLE shipments (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        writer TEXT NOT NULL,
+        host TEXT NOT NULL,
+        opened_at REAL NOT NULL,
+        closed_at REAL,
+        packed INTEGER NOT NULL DEFAULT 0
+    )""",
+    "CREATE TABLE parcels (number INTEGER NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (number, key))",
+    """CREATE TABLE objects (
+        bucket TEXT NOT NULL,
+        key TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        modified_at REAL,
+        storage_class TEXT NOT NULL,
+        seen_at REAL NOT NULL,
+        PRIMARY KEY (bucket, key)
+    ) WITHOUT ROWID""",
+    # An inventory on its way: `load` says which.
+    """CREATE TABLE arriving (
+        load TEXT NOT NULL,
+        key TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        modified_at REAL,
+        storage_class TEXT NOT NULL,
+        begun_at REAL NOT NULL,
+        PRIMARY KEY (load, key)
+    ) WITHOUT ROWID""",
+    "CREATE TABLE imported (name TEXT PRIMARY KEY, tag TEXT NOT NULL, day TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    """CREATE VIEW told AS
+        SELECT accesses.*, coalesce(floors.floor, 0.0) AS floor
+        FROM accesses LEFT JOIN floors ON floors.day = accesses.day AND floors.source = accesses.source""",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {VERSION}",
+)
+
+_lock = threading.RLock()
+
+
+@contextmanager
+def connected(directory: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a directory's database, made where it is not there; of this process the only one.
+
+    Raises:
+        StatisticsError: for whatever SQLite or the file system can't do in the block.
+    """
+    with _lock:
+        try:
+            prepare(directory)
+            connection = _connect(directory / DATABASE)
+            try:
+                yield connection
+            finally:
+                connection.close()
+        except (sqlite3.Error, OSError) as error:
+            raise explained(error, directory) from error
+
+
+def prepare(directory: Path) -> None:
+    """Make what is not there: the directory for its owner only, the database's file as well.
+
+    Raises:
+        StatisticsError: when others could write to it.
+        OSError: when it can't be made.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise StatisticsError(str(directory), "it is a file: name another directory") from error
+    status = directory.stat()
+    if status.st_uid != os.geteuid():
+        raise StatisticsError(
+            str(directory),
+            f"it belongs to user {status.st_uid}, and this process is user {os.geteuid()}: name a directory that this user "
+            "alone has, or one that is not there yet",
+        )
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise StatisticsError(
+            str(directory),
+            f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o}): `chmod go-w` it, or name one below it that "
+            "is not there yet",
+        )
+    with suppress(FileExistsError):
+        # SQLite gives its log the same permissions.
+        os.mknod(directory / DATABASE, 0o600 | stat.S_IFREG)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+    )
+    try:
+        _write_ahead(connection, path)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        # The last one to close does: automatic ones let others write meanwhile, which before SQLite 3.51.3 could corrupt
+        # the database (https://www.sqlite.org/wal.html#walresetbug).
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        # Kibibytes: for a flush of many keys.
+        connection.execute("PRAGMA cache_size = -16384")
+        connection.create_function("prefix_of", 2, prefix_of, deterministic=True)
+        if not _is_ready(connection, path):
+            # Another process may be at it.
+            with transaction(connection):
+                if not _is_ready(connection, path):
+                    for statement in _TABLES:
+                        connection.execute(statement)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
+    give_up_at = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            # Where several processes open a new file at once, SQLite does not wait by itself here.
+            if code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)
+        else:
+            break
+    if mode != "wal":
+        raise StatisticsError(str(path.parent), "its file system can't share memory: name a directory on a local disk")
+
+
+def _is_ready(connection: sqlite3.Connection, path: Path) -> bool:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if (application, version, tables) != (0, 0, 0):
+            raise StatisticsError(
+                str(path.parent), f"{path.name} is another program's database: name another directory"
+            )
+    if version > VERSION:
+        raise StatisticsError(
+            str(path.parent),
+            f"it was made by a newer version of foodco_storage (version {version} of the tables, this one knows {VERSION}): "
+            "update this one, or name another directory",
+        )
+    return bool(version)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction that writes."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite may have done so by itself.
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _before_fork() -> None:
+    # Looked up then: a child has another.
+    _lock.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    _lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _lock  # noqa: PLW0603 - the child's thread has another identity, and could not release it
+    _lock = threading.RLock()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -1,0 +1,278 @@
+"""What is added arrives in the telemetry bucket, all of it, once, whatever fails."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pyarrow.parquet
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from foodco_storage.access import outgoing, shipments
+from foodco_storage.access.formats import columns, encode
+from foodco_storage.access.shipments import Shipments
+from foodco_storage.access.store import Store
+from foodco_storage.access.window import Window
+from foodco_storage.telemetry.events import Operation, Request
+
+AT = 1_700_000_000.0  # 2023-11-14
+
+
+def batch(*keys, max_keys=1000):
+    window = Window(max_keys)
+    for key in keys:
+        request = Request(backend="aws", operation="GetObject", status=200)
+        window(Operation(operation="GetObject", bucket="b", key=key, route="r", at=AT, size=10, requests=(request,)))
+    return window.take()
+
+
+def rows_of(objects, table):
+    return [
+        json.loads(line)
+        for key, data in objects.items()
+        if f"/{table}/" in f"/{key}"
+        for line in gzip.decompress(data).splitlines()
+    ]
+
+
+class Crash(BaseException):
+    """As a kill: nothing catches it."""
+
+
+class Bucket:
+    """A telemetry bucket that remembers what was put, and may fail before or after."""
+
+    def __init__(self):
+        self.objects = {}
+        self.fails_before, self.fails_after = None, None
+
+    def __call__(self, key, data):
+        if self.fails_before:
+            raise self.fails_before
+        assert self.objects.get(key, data) == data, "another object under the same key"
+        self.objects[key] = data
+        if self.fails_after:
+            raise self.fails_after
+
+
+@pytest.fixture
+def clock():
+    return [AT]
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    return Store(tmp_path, ships=True, clock=lambda: clock[0])
+
+
+@pytest.fixture
+def bucket():
+    return Bucket()
+
+
+def test_keys_and_rows(store, bucket):
+    store.add(batch("b", "a", "a"), "web")
+    assert Shipments(store, bucket, prefix="t/").ship(everything=True) == 3
+    shape = r"t/v1/(accesses|traffic|requests)/date=2023-11-14/([0-9a-f]{16})-0000000001\.jsonl\.gz"
+    matches = [re.fullmatch(shape, key) for key in bucket.objects]
+    assert {match[1] for match in matches} == {"accesses", "traffic", "requests"}
+    (writer,) = {match[2] for match in matches}
+    rows = rows_of(bucket.objects, "accesses")
+    assert [(row["key"], row["reads"], row["writer"], row["number"]) for row in rows] == [("a", 2, writer, 1), ("b", 1, writer, 1)]
+    assert tuple(rows[0]) == columns("accesses")
+    assert rows_of(bucket.objects, "requests")[0]["requests"] == 3
+
+
+def test_when_it_is_due(store, bucket, clock):
+    ships = Shipments(store, bucket, every_seconds=60)
+    assert ships.ship(everything=True) == 0
+    store.add(batch("a"), "web")
+    clock[0] += 59
+    assert ships.ship() == 0
+    store.add(batch("b"), "web")
+    clock[0] += 1
+    assert ships.ship() == 3
+    assert ships.ship(everything=True) == 0
+    # The clock was set back: not never.
+    store.add(batch("c"), "web")
+    clock[0] -= 3600
+    assert ships.ship() == 3
+    assert sorted(row["key"] for row in rows_of(bucket.objects, "accesses")) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+@pytest.mark.parametrize("when", ["fails_before", "fails_after"])
+def test_after_a_crash_the_same_is_put_again(store, bucket, clock, form, when):
+    """The bucket checks that it is the same. The other rows that came meanwhile are another shipment."""
+    store.add(batch("a", "b"), "web")
+    setattr(bucket, when, Crash())
+    with pytest.raises(Crash):
+        Shipments(store, bucket, form=form).ship(everything=True)
+    setattr(bucket, when, None)
+    clock[0] += 86_400
+    store.add(batch("a", "c"), "web")
+    other = Shipments(Store(store.directory, ships=True, clock=store.clock), bucket, form=form)
+    assert other.ship() == 3
+    assert len(bucket.objects) == 3
+    clock[0] += 3600
+    assert other.ship() == 3
+    assert len(bucket.objects) == 6
+    assert other.pending() == (0, 0)
+
+
+def test_one_process_at_a_time(store, bucket, clock):
+    store.add(batch("a"), "web")
+    other = Shipments(store, bucket)
+
+    def put(key, data):
+        assert other.ship() == 0
+        clock[0] += shipments.LEASE_SECONDS - 1
+        assert other.ship() == 0
+        bucket(key, data)
+
+    assert Shipments(store, put).ship(everything=True) == 3
+    # Who died with the lease does not keep it.
+    store.add(batch("b"), "web")
+    with store.change() as connection:
+        outgoing.write_meta(connection, "shipper", "dead")
+        outgoing.write_meta(connection, "shipping_until", clock[0] + shipments.LEASE_SECONDS)
+    assert other.ship(everything=True) == 0
+    clock[0] += shipments.LEASE_SECONDS
+    assert other.ship() == 3
+
+
+def test_a_deadline(store, bucket):
+    store.add(batch("a"), "web")
+    assert Shipments(store, bucket).ship(everything=True, until=0.0) == 0
+    assert Shipments(store, bucket).pending() == (1, 0)
+
+
+def test_too_many_that_wait(store, bucket, caplog):
+    ships = Shipments(store, bucket, max_pending=2)
+    bucket.fails_before = OSError("unreachable")
+    for n in range(4):
+        store.add(batch(f"k{n}"), "web")
+        with pytest.raises(OSError, match="unreachable"):
+            ships.ship(everything=True)
+    assert ships.pending() == (2, 2)
+    assert "1 shipments of access statistics were dropped: 2 others wait" in caplog.text
+    bucket.fails_before = None
+    assert ships.ship() == 6
+    assert [row["key"] for row in rows_of(bucket.objects, "accesses")] == ["k2", "k3"]
+
+
+def test_another_host(store, bucket, monkeypatch):
+    """A database that is moved: what it holds is sent under the old name, what is added then under another."""
+    store.add(batch("a"), "web")
+    monkeypatch.setattr(outgoing, "this_host", lambda: "another")
+    store.add(batch("b"), "web")
+    store.add(batch("c"), "web")
+    assert Shipments(store, bucket).ship(everything=True) == 6
+    rows = rows_of(bucket.objects, "accesses")
+    assert [(row["key"], row["number"]) for row in rows] == [("a", 1), ("b", 2), ("c", 2)]
+    assert rows[0]["writer"] != rows[1]["writer"] == rows[2]["writer"]
+
+
+def test_floors_are_shipped(tmp_path, bucket):
+    store = Store(tmp_path, ships=True, max_keys=2, clock=lambda: AT)
+    store.add(batch(*"aaabbbcdefg"), "web")
+    Shipments(store, bucket).ship(everything=True)
+    assert [row["floor"] for row in rows_of(bucket.objects, "floors")] == [1]
+    assert sum(row["reads"] for row in rows_of(bucket.objects, "accesses")) == 11
+
+
+def test_parquet_holds_the_same_as_lines():
+    rows = [
+        ("2023-11-14", "library", "r", "b", f"grün/{n}", 1025, 0.0, n / 3, 1e300, 0.0, 0.0, 0.0, 0.0, 0.0, AT, None, "w", 7)
+        for n in range(5)
+    ]
+    lines = [json.loads(line) for line in gzip.decompress(encode("accesses", rows, "jsonl")).splitlines()]
+    assert pyarrow.parquet.read_table(io.BytesIO(encode("accesses", rows, "parquet"))).to_pylist() == lines
+    for form in ("jsonl", "parquet"):
+        assert encode("accesses", rows, form) == encode("accesses", rows, form)
+
+
+KEYS = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=12)
+
+
+class ShippingMachine(RuleBasedStateMachine):
+    """Two processes on a directory, a bucket that fails, crashes at any step; against a counter."""
+
+    @initialize()
+    def begin(self):
+        self.directory = Path(tempfile.mkdtemp())
+        self.now = AT
+        self.bucket = Bucket()
+        self.stores = [Store(self.directory, ships=True, max_keys=3, clock=lambda: self.now) for _ in range(2)]
+        self.given = Counter()
+
+    @rule(who=st.integers(0, 1), keys=KEYS, max_keys=st.integers(1, 4))
+    def flush(self, who, keys, max_keys):
+        self.stores[who].add(batch(*keys, max_keys=max_keys), f"service {who}")
+        self.given.update(keys)
+
+    @rule(who=st.integers(0, 1), everything=st.booleans(), form=st.sampled_from(["jsonl"]))
+    def ship(self, who, everything, form):
+        Shipments(self.stores[who], self.bucket, every_seconds=60, form=form).ship(everything=everything)
+
+    @rule(who=st.integers(0, 1), when=st.sampled_from(["fails_before", "fails_after"]), error=st.sampled_from([Crash(), OSError()]))
+    def fail(self, who, when, error):
+        setattr(self.bucket, when, error)
+        try:
+            Shipments(self.stores[who], self.bucket).ship(everything=True)
+        except (Crash, OSError):
+            pass
+        setattr(self.bucket, when, None)
+
+    @rule(who=st.integers(0, 1))
+    def crash_when_packing(self, who):
+        def dies(*_):
+            raise Crash
+
+        kept, shipments.encode = shipments.encode, dies
+        try:
+            Shipments(self.stores[who], self.bucket).ship(everything=True)
+        except Crash:
+            pass
+        finally:
+            shipments.encode = kept
+
+    @rule(seconds=st.sampled_from([1, 60, 90_000]))
+    def wait(self, seconds):
+        self.now += seconds
+
+    @rule()
+    def merge(self):
+        """All arrives."""
+        Shipments(self.stores[0], self.bucket).ship(everything=True)
+        for table, column in (("accesses", "reads"), ("traffic", "operations"), ("requests", "requests")):
+            assert sum(row[column] for row in rows_of(self.bucket.objects, table)) == self.given.total()
+        shipped = Counter()
+        for row in rows_of(self.bucket.objects, "accesses"):
+            if row["depth"] > 1000:
+                shipped[row["key"]] += row["reads"]
+        floors = sum(row["floor"] for row in rows_of(self.bucket.objects, "floors"))
+        for key, count in self.given.items():
+            assert shipped[key] <= count <= shipped[key] + floors
+
+    @invariant()
+    def never_more_than_was_given(self):
+        if hasattr(self, "bucket"):
+            assert sum(row["reads"] for row in rows_of(self.bucket.objects, "accesses")) <= self.given.total()
+
+    def teardown(self):
+        if hasattr(self, "directory"):
+            shutil.rmtree(self.directory)
+
+
+TestShipping = ShippingMachine.TestCase
+TestShipping.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
