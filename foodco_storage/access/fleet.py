@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 import msgspec
 
+from foodco_storage.access.asking import Answer
 from foodco_storage.access.database import KINDS
 from foodco_storage.access.formats import SUFFIXES, columns, kind
 from foodco_storage.access.prefixes import WHOLE
-from foodco_storage.access.questions import Answer
 from foodco_storage.access.store import Store
 from foodco_storage.access.trouble import StatisticsError
 

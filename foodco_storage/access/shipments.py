@@ -99,6 +99,12 @@ class Shipments:
             (waiting,) = connection.execute("SELECT count(*) FROM shipments WHERE closed_at IS NOT NULL").fetchone()
             return int(waiting), int(read_meta(connection, "dropped") or 0)
 
+    def lag_seconds(self) -> float:
+        """The age of the oldest closed shipment that waits; 0 where none does."""
+        with self._store.use() as connection:
+            (oldest,) = connection.execute("SELECT min(closed_at) FROM shipments").fetchone()
+        return 0.0 if oldest is None else max(0.0, self._store.clock() - oldest)
+
     def _is_ours(self, connection: sqlite3.Connection) -> bool:
         """Take or keep the lease. Without it nothing would be wrong: two would put the same objects."""
         now = self._store.clock()

@@ -22,6 +22,8 @@ from botocore.exceptions import ClientError
 from cachetools import TLRUCache, TTLCache
 
 from foodco_storage.flows.request import Parameters, Response
+from foodco_storage.telemetry.recording import work
+from foodco_storage.telemetry.telling import PLAIN
 
 logger = logging.getLogger("foodco_storage")
 
@@ -211,6 +213,11 @@ class CapabilityBook:
         return learnt.capabilities
 
     def _learn(self, bucket: str, reserved_prefix: str) -> _Learnt:
+        # For all who come after as well: no part of the operation that happens to be the first.
+        with work("probe", None, bucket, None, PLAIN):
+            return self._found_out(bucket, reserved_prefix)
+
+    def _found_out(self, bucket: str, reserved_prefix: str) -> _Learnt:
         recorded = self.recorded(bucket, reserved_prefix)
         if recorded is not None or self._preset:
             return _Learnt({**self._preset, **(recorded or {})})

@@ -183,6 +183,11 @@ class Disk:
         except OSError as error:
             self._rest(error)
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether nothing is written for a while, since the disk is full or can't be written."""
+        return time.monotonic() < self._rests_until
+
     def _rest(self, error: OSError) -> None:
         self._rests_until = time.monotonic() + REST_SECONDS
         if not self._has_warned:

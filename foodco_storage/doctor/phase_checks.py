@@ -148,7 +148,9 @@ def _primary(configuration: Configuration, name: str) -> _Primary:
     settled = configured_capabilities(backend) if backend is not None else {}
     # What boto3 resolves by itself may be any store.
     preset = store.preset if backend is not None else "s3"
-    book = CapabilityBook(route.primary, preset, settled, PlainClient(lambda: store.client, backend=route.primary), probe)
+    book = CapabilityBook(
+        route.primary, preset, settled, PlainClient(lambda: store.client, backend=route.primary), probe
+    )
     return _Primary(name, route, place, store, book)
 
 

@@ -14,8 +14,7 @@ from msgspec import Struct
 
 from foodco_storage.config.load import FILE_VARIABLE, OVERLAY_PREFIX
 from foodco_storage.config.load import find as find_file
-from foodco_storage.config.secret import REFERENCE
-from foodco_storage.config.secret import Secret
+from foodco_storage.config.secret import REFERENCE, Secret
 from foodco_storage.session import default_storage
 
 

@@ -18,6 +18,7 @@ from foodco_storage.errors import ConfigurationError, Problem
 from foodco_storage.front.client import StorageClient
 from foodco_storage.front.invalidation import Invalidation
 from foodco_storage.front.principals import principal_of
+from foodco_storage.telemetry import gauges
 
 if TYPE_CHECKING:
     # Most routes have no cache.
@@ -155,6 +156,7 @@ def _watch(name: str, levels: Levels) -> None:
     if disk is not None:
         counting.watch("cache_disk_bytes", name, lambda: disk.usage.counted() or 0)
         counting.watch("cache_disk_evictions", name, lambda: disk.usage.evictions)
+        gauges.register("foodco_storage.cache.disk.off", {"route": name}, lambda: float(disk.is_resting))
 
 
 caches = Caches()

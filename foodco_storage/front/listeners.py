@@ -166,6 +166,7 @@ def _watch(shipments: Shipments | None) -> list[Callable[[], None]]:
         return []
     return [
         gauges.register("foodco_storage.telemetry.shipments.pending", {}, lambda: shipments.pending()[0]),
+        gauges.register("foodco_storage.telemetry.shipments.lag", {}, shipments.lag_seconds),
         gauges.register("foodco_storage.telemetry.losses", {"what": "shipments"}, lambda: shipments.pending()[1]),
     ]
 

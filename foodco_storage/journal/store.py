@@ -164,9 +164,7 @@ class Journal:
                     self._access.become_owner(connection)
                 owner = self._access.owner.number
                 connection.executemany(statements.CLAIM, [(owner, number) for _, number, *_ in due])
-            return [
-                Taken(number, _entry(values), attempts, entered) for _, number, attempts, entered, *values in due
-            ]
+            return [Taken(number, _entry(values), attempts, entered) for _, number, attempts, entered, *values in due]
 
     def _catch_up(self, connection: sqlite3.Connection) -> None:
         """Do what could not be done when it was asked for."""

@@ -121,10 +121,10 @@ class Work(Struct, frozen=True, kw_only=True, gc=False):
     """Requests that the library made on its own account: no caller waited for them.
 
     Args:
-        work: `promote`, `mirror` (an entry of the journal), `presign` (a look at who holds an object), or `library` (control
-            objects, probes of capabilities).
+        work: `promote`, `mirror` (an entry of the journal), `presign` (a look at who holds an object), `probe` (what a store
+            can do on a bucket), or `library` (control objects, shipments).
         route: the route's name; None where it is not of one route.
-        bucket: as callers say it; None where it is not of one object.
+        bucket: as callers say it, of a probe as the store does; None where it is not of one bucket.
         key: as in `Operation`.
         requests: as in `Operation`.
         seconds: from its beginning to its end.

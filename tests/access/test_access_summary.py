@@ -9,11 +9,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from foodco_storage.access.counting import weight
 from foodco_storage.access.prefixes import FOLD_DEPTH, WHOLE, as_text, prefix_of
 from foodco_storage.access.rests import Rests, most_rests
 from foodco_storage.access.rows import LOST, READS
 from foodco_storage.access.summary import Summary
-from foodco_storage.access.window import weight
 
 STREAM = st.lists(st.tuples(st.integers(0, 12), st.sampled_from([1, 1, 2, 5])), max_size=60)
 
@@ -44,7 +44,7 @@ def holds(summary, truth):
 
 
 def true_weights(stream):
-    truth = Counter()
+    truth: Counter[int] = Counter()
     for key, reads in stream:
         truth[key] += reads
     return truth
@@ -57,7 +57,7 @@ def test_bounds(stream, max_keys):
 
 @given(streams=st.lists(STREAM, min_size=2, max_size=4), max_keys=st.integers(1, 5))
 def test_bounds_of_what_is_merged(streams, max_keys):
-    merged = Summary(max_keys, weight)
+    merged: Summary[int] = Summary(max_keys, weight)
     for stream in streams:
         part = summarized(stream, max_keys)
         merged.merge(part.rows, part.floor)
@@ -99,7 +99,9 @@ def test_prefixes_of_prefixes(key, depth, shorter):
     assert prefix_of(key, WHOLE) == key
 
 
-@pytest.mark.parametrize(("key", "text"), [("a", "a"), ("猫", "猫"), ("\ud800b", "\\ud800b"), ("a\0", "a\\x00"), ("é\0", "é\\x00")])
+@pytest.mark.parametrize(
+    ("key", "text"), [("a", "a"), ("猫", "猫"), ("\ud800b", "\\ud800b"), ("a\0", "a\\x00"), ("é\0", "é\\x00")]
+)
 def test_any_key_becomes_text(key, text):
     assert as_text(key) == text
 

@@ -166,7 +166,7 @@ def five_mirrors_absence_as_a_delete(patch: pytest.MonkeyPatch) -> Outcome:
 def five_settles_whatever_happened(patch: pytest.MonkeyPatch) -> Outcome:
     """Rule 5: settled on an observed equal state only."""
 
-    def settle(self: Any, numbers: Any, failure: Any) -> Any:
+    def settle(self: Any, numbers: Any, failure: Any, which: Any = None) -> Any:
         yield Settle(numbers)
 
     patch.setattr(mirror.Mirror, "_left_over", settle)

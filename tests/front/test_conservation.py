@@ -50,6 +50,10 @@ def added() -> Iterator[Added]:
     telemetry.remove_hook(added)
 
 
+def read(s3: Any, **which: str) -> None:
+    s3.get_object(**which)["Body"].read()
+
+
 def read_in_part(s3: Any, **which: str) -> None:
     with s3.get_object(**which)["Body"] as body:
         body.read(100)
@@ -75,13 +79,13 @@ def operate(s3: Any, bucket: str, choose: random.Random, steps: int) -> Counter[
         key = choose.choice(KEYS)
         which = {"Bucket": bucket, "Key": key}
         operations: list[tuple[str, Callable[..., Any]]] = [
-            ("GetObject", lambda: s3.get_object(**which)["Body"].read()),  # noqa: B023 - called in this round
-            ("GetObject", lambda: s3.get_object(**which, Range="bytes=10-1999")["Body"].read()),  # noqa: B023
-            ("GetObject", lambda: read_in_part(s3, **which)),  # noqa: B023
-            ("PutObject", lambda: put(s3, choose, **which)),  # noqa: B023
-            ("HeadObject", lambda: s3.head_object(**which)),  # noqa: B023
-            ("ListObjectsV2", lambda: s3.list_objects_v2(Bucket=bucket)),
-            ("DeleteObject", lambda: s3.delete_object(**which)),  # noqa: B023
+            ("GetObject", partial(read, s3, **which)),
+            ("GetObject", partial(read, s3, Range="bytes=10-1999", **which)),
+            ("GetObject", partial(read_in_part, s3, **which)),
+            ("PutObject", partial(put, s3, choose, **which)),
+            ("HeadObject", partial(s3.head_object, **which)),
+            ("ListObjectsV2", partial(s3.list_objects_v2, Bucket=bucket)),
+            ("DeleteObject", partial(s3.delete_object, **which)),
             ("DeleteObjects", partial(delete_some, s3, bucket)),
             ("CopyObject", partial(copy, s3, bucket, key)),
         ]

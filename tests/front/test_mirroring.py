@@ -191,6 +191,8 @@ def _full_disk(*_: Any) -> None:
 class Phase:
     """A route whose phase an operator moves, and the gate of it."""
 
+    name = "mirroring"
+
     def __init__(self, phase: str | None, now: str = "cutover") -> None:
         self.phase = phase
         self.moves_to = now

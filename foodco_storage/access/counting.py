@@ -1,0 +1,225 @@
+"""Counts events: what was done to objects, where they were served from, what stores were asked. By one thread at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from operator import add
+from typing import Any, TypeAlias
+
+from foodco_storage.access.prefixes import ANY_BUCKET, WHOLE
+from foodco_storage.access.rests import Rests, most_rests
+from foodco_storage.access.rows import (
+    CACHE_HITS,
+    DELETES,
+    FALLBACK_READS,
+    LAST_READ_AT,
+    LAST_WRITTEN_AT,
+    READ_BYTES,
+    READS,
+    WRITES,
+    WRITTEN_BYTES,
+    Batch,
+    Counts,
+    Day,
+    added,
+)
+from foodco_storage.access.summary import Summary
+from foodco_storage.telemetry.events import Event, Operation, Request, Work
+
+MAX_TRAFFIC_ROWS = 10_000
+"""So many rows of traffic, and of requests, are told apart; beyond, buckets are not."""
+
+_DAY_SECONDS = 86_400.0
+_READ = frozenset({"ok", "abandoned", "not_modified"})
+_WRITING = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
+_LOOKS = frozenset({"GetObject", "HeadObject"})
+_CACHES = frozenset({"memory", "disk"})
+_SOURCE_DECIDES = frozenset({"source", "backfill"})
+_CLASSES = {n: f"{n}xx" for n in range(2, 6)}
+
+Key: TypeAlias = tuple[str | None, str | None, str]
+"""Route, bucket, key."""
+
+
+def weight(row: Any) -> float:
+    """What the rows of keys are compared by: reads, writes and deletes together."""
+    return float(row[READS] + row[WRITES] + row[DELETES])
+
+
+def why(event: Operation) -> str:
+    """Why a read was served from where it was.
+
+    Returns:
+        `no route`; `stale` (a cache's, since no store could be asked), `primary down` (a fallback's, since the primary could
+        not answer), `phase` (the route is in `source` or `backfill`), `not on the primary` (a fallback's, since only it has
+        the object); else empty. The first that is so.
+    """
+    if event.route is None:
+        return "no route"
+    if event.is_stale:
+        return "stale"
+    if event.is_degraded:
+        return "primary down"
+    if event.phase in _SOURCE_DECIDES:
+        return "phase"
+    return "not on the primary" if event.is_fallback else ""
+
+
+class _Day:
+    """What was seen of one UTC date."""
+
+    __slots__ = ("rests", "start", "summary", "text")
+
+    def __init__(self, number: int, max_keys: int) -> None:
+        self.start = number * _DAY_SECONDS
+        self.text = datetime.fromtimestamp(self.start, UTC).strftime("%Y-%m-%d")
+        self.rests = Rests(most_rests(max_keys))
+        self.summary: Summary[Key] = Summary(max_keys, weight, self.rests.fold)
+
+    def taken(self) -> Day:
+        rows: dict[tuple[str | None, str | None, str, int], Counts] = {
+            (route, bucket, key, WHOLE): row for (route, bucket, key), row in self.summary.rows.items()
+        }
+        return Day({**rows, **self.rests.rows}, self.summary.floor)
+
+
+class Counting:
+    """What was counted.
+
+    Args:
+        max_keys: of each day, so many keys are told apart.
+    """
+
+    def __init__(self, max_keys: int) -> None:
+        self._max_keys = max_keys
+        self._days: dict[int, _Day] = {}
+        self._today = _Day(0, max_keys)
+        self._traffic: dict[tuple[str | None, ...], list[float]] = {}
+        self._requests: dict[tuple[str | None, ...], list[float]] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many keys as are told apart."""
+        return any(len(day.summary.rows) >= self._max_keys for day in self._days.values())
+
+    def taken(self) -> Batch:
+        """All of it. It is the caller's, and nothing is counted here any more."""
+        days = {day.text: day.taken() for day in self._days.values()}
+        return Batch(days, traffic=self._traffic, requests=self._requests)
+
+    def add(self, batch: Batch) -> None:
+        """Add what was counted elsewhere."""
+        for text, seen in batch.days.items():
+            day = self._day(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+            wholes: dict[Key, Counts] = {}
+            for (route, bucket, key, depth), counts in seen.accesses.items():
+                if depth == WHOLE:
+                    wholes[route, bucket, key] = counts
+                else:
+                    added(day.rests.row((route, bucket, key, depth)), counts)
+            day.summary.merge(wholes, seen.floor)
+        for names, sums in batch.traffic.items():
+            row = self._traffic_row(names)
+            row[:] = map(add, row, sums)
+        for names, sums in batch.requests.items():
+            row = self._requests.setdefault(names, [0.0] * len(sums))
+            row[:] = map(add, row, sums)
+
+    def count(self, event: Event) -> None:
+        """Count an event."""
+        if type(event) is Operation:
+            day = self._day(event.at)
+            self._count_traffic(event, day.text)
+            if event.requests:
+                self._count_requests(event.requests, day.text, event.weight)
+            if event.operation == "GetObject":
+                if event.outcome in _READ:
+                    self._count_read(event, day)
+            elif event.outcome == "ok":
+                if event.operation in _WRITING:
+                    self._count_write(event, day)
+                elif event.operation == "DeleteObject":
+                    self._row(event, day)[DELETES] += event.weight
+        elif type(event) is Work and event.requests:
+            self._count_requests(event.requests, self._day(event.at).text, 1.0)
+
+    def _day(self, at: float) -> _Day:
+        if 0 <= at - self._today.start < _DAY_SECONDS and self._days:
+            return self._today
+        number = int(at // _DAY_SECONDS)
+        day = self._days.get(number)
+        if day is None:
+            day = self._days[number] = _Day(number, self._max_keys)
+        self._today = day
+        return day
+
+    def _row(self, event: Operation, day: _Day) -> Any:
+        if event.key is None:
+            # Of a key that is not to be told, the bucket.
+            return day.rests.row((event.route, event.bucket, "", 0))
+        summary = day.summary
+        key = event.route, event.bucket, event.key
+        row = summary.rows.get(key)
+        if row is None:
+            # Before it comes in: it weighs nothing yet.
+            summary.trim()
+            row = summary.rows[key] = [summary.floor, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, None, None]
+        return row
+
+    def _count_read(self, event: Operation, day: _Day) -> None:
+        row, times = self._row(event, day), event.weight
+        row[READS] += times
+        row[READ_BYTES] += event.size * times
+        if event.cache in _CACHES:
+            row[CACHE_HITS] += times
+        if event.is_fallback:
+            row[FALLBACK_READS] += times
+        if row[LAST_READ_AT] is None or row[LAST_READ_AT] < event.at:
+            row[LAST_READ_AT] = event.at
+
+    def _count_write(self, event: Operation, day: _Day) -> None:
+        row, times = self._row(event, day), event.weight
+        row[WRITES] += times
+        row[WRITTEN_BYTES] += event.size * times
+        if row[LAST_WRITTEN_AT] is None or row[LAST_WRITTEN_AT] < event.at:
+            row[LAST_WRITTEN_AT] = event.at
+
+    def _count_traffic(self, event: Operation, day: str) -> None:
+        operation = event.operation
+        key = (
+            day,
+            event.route,
+            event.bucket,
+            event.phase,
+            operation,
+            event.backend,
+            event.cache,
+            event.outcome,
+            why(event) if operation in _LOOKS else "",
+        )
+        row = self._traffic.get(key) or self._traffic_row(key)
+        times = event.weight
+        row[0] += times
+        row[1] += event.size * times
+        row[2] += event.seconds * times
+
+    def _traffic_row(self, key: tuple[str | None, ...]) -> list[float]:
+        if key not in self._traffic and len(self._traffic) >= MAX_TRAFFIC_ROWS:
+            key = (*key[:2], ANY_BUCKET, *key[3:])
+        return self._traffic.setdefault(key, [0.0, 0.0, 0.0])
+
+    def _count_requests(self, requests: tuple[Request, ...], day: str, times: float) -> None:
+        for request in requests:
+            status = _CLASSES.get((request.status or 0) // 100, "none")
+            key = day, request.backend, request.operation, status
+            row = self._requests.get(key)
+            if row is None:
+                row = self._requests[key] = [0.0] * 6
+            attempts = request.attempts
+            row[0] += times
+            row[1] += attempts * times
+            if attempts > 1:
+                row[2] += (attempts - 1) * times
+            row[3] += request.sent_bytes * times
+            row[4] += request.received_bytes * times
+            row[5] += request.seconds * times
