@@ -118,6 +118,23 @@ class CacheError(StorageError):
         return type(self), (self.directory, self.problem)
 
 
+class StatisticsError(StorageError):
+    """The access statistics can't be used: mend their directory or location, or install what is missing.
+
+    Args:
+        place: their directory, or the location of what was shipped.
+        problem: what is wrong, and the fix.
+    """
+
+    def __init__(self, place: str, problem: str) -> None:
+        self.place = place
+        self.problem = problem
+        super().__init__(f"statistics {place}: {problem}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.place, self.problem)
+
+
 class CorruptObjectError(StorageError, BotoCoreError):  # type: ignore[misc] # botocore is untyped
     """Restore the object: what lies in the store under its key is not what was written, and so was not handed out.
 

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from foodco_storage.access import rows
 from foodco_storage.access.prefixes import prefix_of
-from foodco_storage.access.trouble import BUSY_SECONDS, StatisticsError, code, explained
+from foodco_storage.access.trouble import BUSY_SECONDS, code, explained
+from foodco_storage.errors import StatisticsError
 
 DATABASE = "access.sqlite3"
 

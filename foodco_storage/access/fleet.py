@@ -18,7 +18,7 @@ from foodco_storage.access.database import KINDS
 from foodco_storage.access.formats import SUFFIXES, columns, kind
 from foodco_storage.access.prefixes import WHOLE
 from foodco_storage.access.store import Store
-from foodco_storage.access.trouble import StatisticsError
+from foodco_storage.errors import StatisticsError
 
 if TYPE_CHECKING:
     # An extra.

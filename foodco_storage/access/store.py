@@ -17,7 +17,7 @@ from foodco_storage.access.merging import ADD_READERS, Merging, with_service
 from foodco_storage.access.outgoing import open_number
 from foodco_storage.access.prefixes import as_text
 from foodco_storage.access.rows import LIBRARY, AccessRow, Batch, Counts, Day, ObjectRow, ReaderRow, added, counts
-from foodco_storage.access.trouble import StatisticsError
+from foodco_storage.errors import StatisticsError
 
 _AT_ONCE = 10_000
 """Objects of an inventory in a transaction: others wait meanwhile."""

@@ -5,30 +5,11 @@ from __future__ import annotations
 import errno
 import sqlite3
 from pathlib import Path
-from typing import Any
 
-from foodco_storage.errors import StorageError
+from foodco_storage.errors import StatisticsError
 
 BUSY_SECONDS = 5.0
 """How long to wait for a transaction of another process. They take some milliseconds."""
-
-
-class StatisticsError(StorageError):
-    """The access statistics can't be used: mend their directory or location, or install what is missing.
-
-    Args:
-        place: their directory, or the location of what was shipped.
-        problem: what is wrong, and the fix.
-    """
-
-    def __init__(self, place: str, problem: str) -> None:
-        self.place = place
-        self.problem = problem
-        super().__init__(f"statistics {place}: {problem}")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.place, self.problem)
-
 
 _FULL = "the disk is full: make room on it"
 _READ_ONLY = "it can't be written: let this process's user write there, or name another directory"

@@ -18,6 +18,7 @@ from foodco_storage.cli.failures import explained
 from foodco_storage.cli.options import ConfigFile
 from foodco_storage.cli.phase import phase_app
 from foodco_storage.cli.show import show_configuration, show_finding, show_summary
+from foodco_storage.cli.stats import stats_app
 from foodco_storage.config import check, json_schema, load
 from foodco_storage.errors import ConfigurationError, Problem
 
@@ -33,6 +34,7 @@ config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True
 app.add_typer(config_app, name="config")
 app.add_typer(phase_app, name="phase")
 app.add_typer(dictionary_app, name="dictionary")
+app.add_typer(stats_app, name="stats")
 app.command(epilog=verify.EPILOG)(verify.verify)
 app.command(epilog=tombstones.EPILOG)(tombstones.tombstones)
 app.command(epilog=journal.EPILOG)(journal.journal)

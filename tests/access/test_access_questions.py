@@ -19,8 +19,8 @@ from foodco_storage.access.questions import Local
 from foodco_storage.access.rows import SERVER_LOG, AccessRow, ObjectRow
 from foodco_storage.access.shipments import Shipments
 from foodco_storage.access.store import Store
-from foodco_storage.access.trouble import StatisticsError
 from foodco_storage.access.window import Window
+from foodco_storage.errors import StatisticsError
 from foodco_storage.telemetry.events import Operation, Request
 
 NOW = 1_700_000_000.0

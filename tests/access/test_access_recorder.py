@@ -16,7 +16,7 @@ from foodco_storage.access.ending import install_sigterm
 from foodco_storage.access.recorder import Recorder
 from foodco_storage.access.shipments import Shipments
 from foodco_storage.access.store import Store
-from foodco_storage.access.trouble import StatisticsError
+from foodco_storage.errors import StatisticsError
 from foodco_storage.telemetry.events import Operation
 
 

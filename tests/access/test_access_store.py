@@ -19,8 +19,8 @@ from foodco_storage.access.prefixes import WHOLE
 from foodco_storage.access.rests import most_rests
 from foodco_storage.access.rows import LIBRARY, SERVER_LOG, AccessRow, ObjectRow, ReaderRow
 from foodco_storage.access.store import Store
-from foodco_storage.access.trouble import StatisticsError
 from foodco_storage.access.window import Window
+from foodco_storage.errors import StatisticsError
 from foodco_storage.telemetry.events import Operation, Request
 
 AT = 1_700_000_000.0  # 2023-11-14

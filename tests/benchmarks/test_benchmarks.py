@@ -124,6 +124,30 @@ def test_coexistence():
     assert {"boto3", "boto3, two requests by hand", "library, cutover", "library, drain"} <= set(tables["put"])
 
 
+def test_telemetry():
+    output = run("telemetry", "--quick")
+    tables = rows(output)
+    hooks = {"a hook that does nothing", "LogHook, level off", "metrics", "access statistics"}
+    if find_spec("opentelemetry") is not None:
+        hooks.add("OpenTelemetry without an SDK")
+    for operation in ("head", "get", "put"):
+        assert {"library, telemetry off", *hooks} <= set(tables[f"{operation}, telemetry alone"])
+        for client in ("no route", "a route"):
+            assert {"boto3", "library, telemetry off", *hooks} <= set(tables[f"{operation}, {client}"])
+    assert output.count("us, at most 5 us") == 3
+    assert tables["memory, 2,000 keys read once each"] == [
+        "who keeps",
+        "a dict of Counter",
+        "window, max_keys 200",
+        "window, max_keys 2,000",
+        "window and store, max_keys 200",
+        "window and store, max_keys 2,000",
+    ]
+    assert {"window, Zipf 1.0", "window and store, Zipf 1.0"} <= set(tables["counts, 5,000 reads of 2,000 keys"])
+    # No measurement: what it says of the counts is so on every machine.
+    assert output.count("at most reads / (max_keys + 1): met") == 1
+
+
 def test_import_time():
     tables = rows(run("import_time", "--rounds", "2"))
     assert list(tables) == ["import boto3", "import of what the library adds", "first client", "second client"]

@@ -57,7 +57,9 @@ class TestGet(abstract.AbstractGetTests, _Fixtures):  # type: ignore[misc]
 
 
 class TestPut(abstract.AbstractPutTests, _Fixtures):  # type: ignore[misc]
-    pass
+    if not EVERY:
+        # What a glob matches here, fsspec's own filesystem for local files decides.
+        test_put_glob_edge_cases = None
 
 
 class TestOpen(abstract.AbstractOpenTests, _Fixtures):  # type: ignore[misc]
