@@ -54,6 +54,14 @@ class Breaker:
             return "closed"
         return "open" if self._tried_at is None else "half-open"
 
+    @property
+    def refuses(self) -> bool:
+        """Whether a request would fail now without being sent."""
+        opened_at = self._opened_at
+        if opened_at is None:
+            return False
+        return self._clock() < max(opened_at, self._tried_at or opened_at) + self._open_seconds
+
     def before(self) -> int | None:
         """Ask to send a request.
 

@@ -23,7 +23,7 @@ from cachetools import TLRUCache, TTLCache
 
 from foodco_storage.flows.request import Parameters, Response
 from foodco_storage.telemetry.recording import work
-from foodco_storage.telemetry.telling import PLAIN
+from foodco_storage.telemetry.telling import PLAIN, Telling
 
 logger = logging.getLogger("foodco_storage")
 
@@ -118,6 +118,7 @@ class CapabilityBook:
         asked: the backend's client for such questions.
         probe: finds out what nobody has recorded.
         clock: seconds that only grow.
+        telling: whether anything may be told of what is asked for it.
     """
 
     def __init__(
@@ -128,8 +129,10 @@ class CapabilityBook:
         asked: Asked,
         probe: Probe,
         clock: Callable[[], float] = time.monotonic,
+        telling: Telling = PLAIN,
     ) -> None:
         self._backend = backend
+        self._telling = telling
         self._preset = PRESET_CAPABILITIES[preset]
         self._configured = configured
         self._asked = asked
@@ -214,7 +217,7 @@ class CapabilityBook:
 
     def _learn(self, bucket: str, reserved_prefix: str) -> _Learnt:
         # For all who come after as well: no part of the operation that happens to be the first.
-        with work("probe", None, bucket, None, PLAIN):
+        with work("probe", None, bucket, None, self._telling):
             return self._found_out(bucket, reserved_prefix)
 
     def _found_out(self, bucket: str, reserved_prefix: str) -> _Learnt:

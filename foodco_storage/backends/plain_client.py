@@ -15,6 +15,7 @@ from foodco_storage.backends.whole_answers import check_whole, is_of_the_parser
 from foodco_storage.flows.request import Parameters, Response
 from foodco_storage.telemetry import hooks
 from foodco_storage.telemetry.requests import count_attempts, note
+from foodco_storage.telemetry.telling import PLAIN, Telling
 
 
 class PlainClient:
@@ -27,11 +28,15 @@ class PlainClient:
         make: makes the botocore client.
         breaker: that of the store; None for none.
         backend: the store's name in the configuration, for those who are told of requests.
+        telling: whether anything may be told of them.
     """
 
-    def __init__(self, make: Callable[[], Any], breaker: Breaker | None = None, backend: str = "") -> None:
+    def __init__(
+        self, make: Callable[[], Any], breaker: Breaker | None = None, backend: str = "", telling: Telling = PLAIN
+    ) -> None:
         self._make = make
         self._backend = backend
+        self._telling = telling
         self._client: Any = None
         self._lock = threading.Lock()
         self.send = watched(self._send, breaker)
@@ -45,7 +50,10 @@ class PlainClient:
             client = self._client
         ask = client._make_api_call  # noqa: SLF001 - what its methods call
         try:
-            response = note(self._backend, client.meta, ask, operation, params) if hooks.on else ask(operation, params)
+            if hooks.on and self._telling.enabled:
+                response = note(self._backend, client.meta, ask, operation, params)
+            else:
+                response = ask(operation, params)
         except (ResponseParserError, ValueError) as error:
             # Of botocore's parsers, but no BotoCoreErrors.
             if not isinstance(error, ResponseParserError) and not is_of_the_parser(error):

@@ -39,6 +39,9 @@ class Access(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     flush_seconds: Annotated[Interval, _is("how often they are written down: what a killed process loses")] = 10.0
     retention_days: Annotated[Days, _is("older days are forgotten")] = 90
     half_life_days: Annotated[HalfLife, _is("after so long a read counts half in a key's score")] = 7.0
+    on_sigterm: Annotated[
+        bool, _is("they are written down, and sent, on SIGTERM too, unless the program handles that itself")
+    ] = True
 
 
 class Shipping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -49,7 +52,6 @@ class Shipping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     prefix: Annotated[str, _is("the keys of what is sent start with it")] = "foodco-storage-telemetry/"
     every_seconds: Annotated[Interval, _is("how often")] = 3600.0
     format: Annotated[Literal["jsonl", "parquet"], _is("gzipped JSON lines, or Parquet (needs pyarrow)")] = "jsonl"
-    on_sigterm: Annotated[bool, _is("also when the process is told to end, unless it handles SIGTERM itself")] = True
 
 
 class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -67,6 +67,7 @@ class Assembly:
             name: route for name, route in configuration.routes.items() if not explicit or route.primary == CALLER
         }
         self._default = CALLER if explicit else configuration.default.backend
+        self._telling, self._tellings = tellings_of(configuration)
         # Only those in use: a profile that nobody needs here may well be missing here.
         self._backends = {
             name: with_profile(name, configuration.backends[name]) for name in self._names() if name != CALLER
@@ -98,7 +99,7 @@ class Assembly:
                 make_api_call = behind._make_api_call  # noqa: SLF001
                 siblings.append(behind)
             plain[name] = partial(plain_client, make_client, name, configured, arguments)
-            backends[name] = real_backend(name, behind, make_api_call, configured, plain[name])
+            backends[name] = real_backend(name, behind, make_api_call, configured, plain[name], self._telling)
         client.meta.events = client._events = SharedEvents(  # noqa: SLF001
             client.meta.events, [sibling.meta.events for sibling in siblings]
         )
@@ -152,7 +153,7 @@ class Assembly:
         """Router and driver, and what serves the routes that mirror beside the caller's own requests."""
         router = self.router(routes)
         kept = self._caches(backends)
-        telling, tellings = tellings_of(self._configuration)
+        telling, tellings = self._telling, self._tellings
         if mirroring is None:
             driver = ThreadDriver(backends, background=background, caches=kept, tellings=tellings)
             return Dispatch(router, backends, driver, self._default, telling)

@@ -51,7 +51,7 @@ class StorageClient:
         from foodco_storage.front.recorded import recorded  # noqa: PLC0415 - nobody listens to most clients
 
         dispatch = self._dispatch
-        telling = PLAIN if dispatch is None else dispatch.telling(api_params)
+        telling = PLAIN if dispatch is None else dispatch.telling(operation_name, api_params)
         return recorded(self._heard, operation_name, api_params, telling)
 
     def _heard(self, operation_name: str, api_params: Parameters) -> Response:

@@ -48,12 +48,22 @@ class Dispatch:
         self.default = default
         self._telling = telling
 
-    def telling(self, params: Parameters) -> Telling:
-        """What may be told of an operation with these parameters."""
+    def telling(self, operation: str, params: Parameters) -> Telling:
+        """What may be told of an operation."""
         if not self.driver.tellings:
             return self._telling
+        if operation == "DeleteObjects":
+            return self._telling_of_several(params)
         name = self.router.name_of_route(params)
         return self._telling if name is None else self.driver.telling(name)
+
+    def _telling_of_several(self, params: Parameters) -> Telling:
+        """Of keys of several routes: nothing, where nothing may be told of one of them."""
+        bucket = params.get("Bucket")
+        names = {self.router.name_of_route({"Bucket": bucket, "Key": key}) for key in _keys_of(params)}
+        tellings = [self._telling if name is None else self.driver.telling(name) for name in names]
+        off = [telling for telling in tellings if not telling.enabled]
+        return next(iter([*off, *tellings]), self._telling)
 
     def pass_gates(self, operation: str, params: Parameters, plain: Callable[[str, Parameters], Response]) -> Response:
         """Carry out an operation where the phases of routes move: none of them does so before it has ended.
@@ -69,11 +79,16 @@ class Dispatch:
         changes = OPERATIONS.get(operation) in _CHANGING and operation != "ListParts"
         with ExitStack() as stack:
             phases = {}
-            begun = clock()
-            for name, gate in sorted(self.router.gates(operation, params).items()):
-                phases[name] = stack.enter_context(gate.writing(operation) if changes else gate.reading(operation))
-            if (recording := current.get()) is not None:
-                recording.wait_seconds += clock() - begun
+            recording, begun = current.get(), clock()
+            try:
+                for name, gate in sorted(self.router.gates(operation, params).items()):
+                    if recording is not None:
+                        # Whatever becomes of the wait.
+                        recording.route = name
+                    phases[name] = stack.enter_context(gate.writing(operation) if changes else gate.reading(operation))
+            finally:
+                if recording is not None:
+                    recording.wait_seconds += clock() - begun
             plan = self.router.plan(operation, params, phases)
             return plain(operation, params) if plan is None else self.carry_out(plan, operation, params)
 
@@ -117,6 +132,13 @@ class Dispatch:
         self.driver.after_fork()
         for backend in self.backends.values():
             backend.after_fork()
+
+
+def _keys_of(params: Parameters) -> list[Any]:
+    """The keys of a DeleteObjects, as far as it has the form of one."""
+    delete = params.get("Delete")
+    objects = delete.get("Objects") if isinstance(delete, Mapping) else None
+    return [one.get("Key") for one in objects if isinstance(one, Mapping)] if isinstance(objects, list | tuple) else []
 
 
 def _says_who(response: Mapping[str, Any], backend: str) -> None:

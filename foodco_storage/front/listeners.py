@@ -96,7 +96,7 @@ class Listeners:
         )
         hooks.add_hook(recorder)
         taken_back = _watch(shipments)
-        if shipments is not None and settings.shipping.on_sigterm:
+        if settings.access.on_sigterm:
             install_sigterm(recorder)
 
         def end() -> None:

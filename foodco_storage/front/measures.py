@@ -11,7 +11,7 @@ from foodco_storage.journal import Journal
 from foodco_storage.journal.rows import Summary
 from foodco_storage.telemetry import gauges
 
-_STATES = {"closed": 0.0, "half-open": 1.0, "open": 2.0}
+_CLOSED, _HALF_OPEN, _OPEN = 0.0, 1.0, 2.0
 
 _FRESH_SECONDS = 1.0
 """Both measures of a journal are read from one look at it, which goes through every entry."""
@@ -23,7 +23,10 @@ def watch_breaker(backend: str, breaker: Breaker) -> None:
 
     def state() -> float:
         breaker = known()
-        return _STATES["closed" if breaker is None else breaker.state]
+        if breaker is None or breaker.state == "closed":
+            return _CLOSED
+        # One that nobody asks stays as it is; but the next request would be let through.
+        return _OPEN if breaker.refuses else _HALF_OPEN
 
     weakref.finalize(breaker, gauges.register("foodco_storage.breaker.state", {"backend": backend}, state))
 

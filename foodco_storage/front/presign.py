@@ -147,15 +147,27 @@ def _looked_at(client: Any, route: Route, params: dict[str, Any]) -> dict[str, A
     telling = client._dispatch.driver.telling(route.name)  # noqa: SLF001 - ours
     try:
         with work("presign", route.name, params.get("Bucket"), params.get("Key"), telling):
-            # Below the front door: the caller's handlers have seen these parameters, and may have changed them.
-            head = client._routed("HeadObject", asked)  # noqa: SLF001
+            head = _head(client, asked)
     except (BotoCoreError, ClientError) as error:
-        status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
-        if _looks_first(route) and status != _NOT_FOUND:
+        if _looks_first(route):
             # Nobody knows what the URL would lead to.
             raise
+        logger.debug("signing for the authority of route %r, since no holder could be found: %s", route.name, error)
+        head = None
+    if head is None:
         # Signing never fails in boto3 for what lies in the store, and nobody holds a key that is yet to be written.
-        logger.debug("signing for the authority of route %r, since no holder was found: %s", route.name, error)
         return {"backend": route.authority.backend}
     storage: dict[str, Any] = head["ResponseMetadata"]["Storage"]
     return storage
+
+
+def _head(client: Any, params: dict[str, Any]) -> dict[str, Any] | None:
+    """What is known of an object; None where nobody holds it."""
+    try:
+        # Below the front door: the caller's handlers have seen these parameters, and may have changed them.
+        head: dict[str, Any] = client._routed("HeadObject", params)  # noqa: SLF001 - ours
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == _NOT_FOUND:
+            return None
+        raise
+    return head

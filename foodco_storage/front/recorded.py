@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
 from foodco_storage.drivers.held_stream import HeldStream
-from foodco_storage.drivers.measured_body import MeasuredBody
+from foodco_storage.drivers.measured_body import measure
 from foodco_storage.flows.request import Parameters, Response
 from foodco_storage.telemetry import hooks
-from foodco_storage.telemetry.outcomes import of_error
+from foodco_storage.telemetry.outcomes import Ended, of_error
 from foodco_storage.telemetry.recording import IGNORED, Recording, clock, current
 from foodco_storage.telemetry.telling import Telling
 
@@ -42,10 +43,16 @@ def recorded(
         response = call(operation, params)
     except BaseException as error:
         current.reset(token)
-        recording.failed(error, params)
+        try:
+            recording.failed(error, params)
+        except Exception:  # noqa: BLE001 - a mistake in telemetry is no failure of the operation
+            hooks.report(recording)
         raise
     current.reset(token)
-    recording.answered(response, params)
+    try:
+        recording.answered(response, params)
+    except Exception:  # noqa: BLE001 - as above
+        hooks.report(recording)
     return response
 
 
@@ -88,7 +95,7 @@ class _Operation(Recording):
         """The call returns; its event comes now, or at the end of its body."""
         if self._span is not None:
             self._leave_span()
-        metadata = self._metadata = response.get("ResponseMetadata", _NOTHING)
+        metadata = self._metadata = response.get("ResponseMetadata") or _NOTHING
         size = 0
         body = response.get("Body")
         if isinstance(body, StreamingBody):
@@ -98,8 +105,8 @@ class _Operation(Recording):
                 size = len(stream.getbuffer())
             elif length != 0:
                 self._answer_seconds = clock() - self.begun
-                body._raw_stream = MeasuredBody(stream, length, self._body_ended)  # noqa: SLF001
-                return
+                if measure(body, length, self._body_ended):
+                    return
         elif self._operation in _GIVES_A_BODY:
             size = self._given(params)
         self._tell("ok", metadata.get("HTTPStatusCode"), None, size)
@@ -108,8 +115,8 @@ class _Operation(Recording):
         """The call raises."""
         if self._span is not None:
             self._leave_span()
-        answer: Mapping[str, Any] = getattr(error, "response", None) or _NOTHING
-        self._metadata = answer.get("ResponseMetadata", _NOTHING)
+        if isinstance(error, ClientError):
+            self._metadata = error.response.get("ResponseMetadata") or _NOTHING
         self._tell(*of_error(error), self._given(params) if self._operation in _GIVES_A_BODY else 0)
 
     def _leave_span(self) -> None:
@@ -119,9 +126,9 @@ class _Operation(Recording):
             except Exception:  # noqa: BLE001 - it is no failure of the operation
                 hooks.report(self._tracing)
 
-    def _body_ended(self, size: int, error: BaseException | None, is_whole: bool) -> None:  # noqa: FBT001 - `Ended`
-        if error is not None:
-            self._tell(*of_error(error, in_body=True), size)
+    def _body_ended(self, size: int, failure: Ended | None, is_whole: bool) -> None:  # noqa: FBT001 - `Told`
+        if failure is not None:
+            self._tell(*failure, size)
         else:
             self._tell("ok" if is_whole else "abandoned", self._metadata.get("HTTPStatusCode"), None, size)
 
@@ -134,7 +141,7 @@ class _Operation(Recording):
 
     def _tell(self, outcome: str, status: int | None, error: str | None, size: int) -> None:
         metadata = self._metadata
-        storage: Mapping[str, Any] = metadata.get("Storage", _NOTHING)
+        storage: Mapping[str, Any] = metadata.get("Storage") or _NOTHING
         requests = tuple(self.requests)
         cache, backend = storage.get("cache"), storage.get("backend")
         if cache is None and self.has_cache and self._operation in _CACHEABLE:

@@ -123,9 +123,9 @@ class Router:
         """The name of the route that a request's key, or else its prefix, belongs to, in whatever phase that is."""
         name, key = params.get("Bucket"), params.get("Key", params.get("Prefix", ""))
         bucket = self._bucket(str.__str__(name)) if isinstance(name, str) else None
-        if bucket is not None and isinstance(key, str):
+        if bucket is not None:
             for route in bucket.routes:
-                if key.startswith(route.prefix):
+                if not isinstance(key, str) or key.startswith(route.prefix):
                     return route.name or None
         return None
 

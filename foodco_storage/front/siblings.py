@@ -21,6 +21,7 @@ from foodco_storage.front.measures import watch_breaker
 from foodco_storage.front.profiles import profile_session
 from foodco_storage.telemetry.requests import count_attempts
 from foodco_storage.telemetry.steps import tell_breaker
+from foodco_storage.telemetry.telling import PLAIN, Telling
 
 MakeClient = Callable[..., Any]
 """`boto3.session.Session.client` of the session that the caller's client came from."""
@@ -99,7 +100,12 @@ def make_sibling(
 
 
 def real_backend(
-    name: str, client: Any, make_api_call: MakeApiCall, backend: Backend | None, make_plain: Callable[[], Any]
+    name: str,
+    client: Any,
+    make_api_call: MakeApiCall,
+    backend: Backend | None,
+    make_plain: Callable[[], Any],
+    telling: Telling = PLAIN,
 ) -> BotoBackend:
     """The backend of a client.
 
@@ -109,6 +115,7 @@ def real_backend(
         make_api_call: sends a request through the client.
         backend: its configuration; None for `caller`, which is as the caller set it up.
         make_plain: makes another client of the same store (`plain_client`).
+        telling: whether anything may be told of what the library asks it on its own account.
     """
     read_fast(client)
     count_attempts(client)
@@ -116,15 +123,19 @@ def real_backend(
     if backend is not None and backend.breaker.enabled:
         settings = backend.breaker
         breaker = Breaker(
-            client.meta.endpoint_url, settings.failures, settings.open_seconds, changed=partial(tell_breaker, name)
+            client.meta.endpoint_url,
+            settings.failures,
+            settings.open_seconds,
+            changed=partial(tell_breaker, name, telling),
         )
         watch_breaker(name, breaker)
     book = CapabilityBook(
         name,
         preset_of(backend) if backend is not None else "s3",
         configured_capabilities(backend) if backend is not None else {},
-        PlainClient(make_plain, breaker, name),
+        PlainClient(make_plain, breaker, name, telling),
         _probe,
+        telling=telling,
     )
     return BotoBackend(
         name,

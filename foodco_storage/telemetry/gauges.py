@@ -12,6 +12,8 @@ from foodco_storage.telemetry.metric_names import BY_NAME, Metric
 
 logger = logging.getLogger("foodco_storage")
 
+_LOSSES = "foodco_storage.telemetry.losses"
+
 
 class _Registration:
     """One value of one metric."""
@@ -30,6 +32,8 @@ class _Registration:
             value = float(self.read())
         except Exception:
             # Whatever it is, the other values are still worth telling.
+            global _failures  # noqa: PLW0603 - one number of the process
+            _failures += 1
             if not self.has_warned:
                 self.has_warned = True
                 logger.warning(
@@ -41,6 +45,9 @@ class _Registration:
             return None
         return None if math.isnan(value) else value
 
+
+_failures = 0
+"""How often a value could not be read: told as a loss, since who watches the value sees nothing where it is left out."""
 
 _registered: tuple[_Registration, ...] = ()
 # Reentrant: whoever is dropped by the garbage collector takes back what it registered.
@@ -96,6 +103,9 @@ def read_all(name: str) -> dict[tuple[str, ...], float]:
         if registration.metric.name == name and (value := registration.now()) is not None:
             before = values.get(registration.labels)
             values[registration.labels] = value if before is None else _merged(registration.metric, before, value)
+    if name == _LOSSES and _registered:
+        # Also while there are none: where a series begins, PromQL sees no increase.
+        values[("measures",)] = float(_failures)
     return values
 
 

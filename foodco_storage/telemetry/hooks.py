@@ -9,7 +9,9 @@ import logging
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
+from os import register_at_fork
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -72,6 +74,8 @@ def add_hook(hook: Hook) -> None:
         add_hook(slow)
     """
     global _hooks  # noqa: PLW0603 - replaced whole: whoever goes through the old one is not disturbed
+    # Not under the lock: it takes a while.
+    _load()
     with _changing:
         if hook not in _hooks:
             _hooks = (*_hooks, hook)
@@ -89,16 +93,20 @@ def remove_hook(hook: Hook) -> None:
 def set_tracing(new: Tracing | None) -> None:
     """Let somebody make spans; None for nobody."""
     global tracing  # noqa: PLW0603 - as above
+    _load()
     with _changing:
         tracing = new
         _switch()
 
 
 def _switch() -> None:
-    global on, events  # noqa: PLW0603 - a bare name is what costs least to read
-    if _hooks or tracing is not None:
-        events = import_module("foodco_storage.telemetry.events")
+    global on  # noqa: PLW0603 - a bare name is what costs least to read
     on = bool(_hooks) or tracing is not None
+
+
+def _load() -> None:
+    global events  # noqa: PLW0603 - as above
+    events = import_module("foodco_storage.telemetry.events")
 
 
 def emit(event: Event) -> None:
@@ -112,8 +120,18 @@ def emit(event: Event) -> None:
 
 def report(culprit: Any) -> None:
     """Tell once that a hook, or a tracing, raises; to be called where it has."""
-    name = getattr(culprit, "__qualname__", None) or type(culprit).__qualname__
+    code = culprit.func if isinstance(culprit, partial) else culprit
+    known = code if hasattr(code, "__qualname__") else type(code)
+    name = f"{known.__module__}.{known.__qualname__}"
     # By name: two clients may have a bound method each, and a closure is another object every time.
     if name not in _reported:
         _reported.add(name)
         logger.warning("the telemetry hook %s raises; it is not reported again", name, exc_info=sys.exc_info())
+
+
+def _after_fork_in_child() -> None:
+    global _changing  # noqa: PLW0603 - another thread of the parent may have held it
+    _changing = threading.RLock()
+
+
+register_at_fork(after_in_child=_after_fork_in_child)

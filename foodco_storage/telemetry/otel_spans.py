@@ -33,7 +33,7 @@ from foodco_storage.telemetry.outcomes import FAILURES, of_error
 SCOPE = "foodco_storage"
 """The instrumentation scope of all spans and metrics."""
 
-_CAN_BE_TOLD = {"UploadId": "aws.s3.upload_id", "PartNumber": "aws.s3.part_number"}
+_CAN_BE_TOLD = {"PartNumber": "aws.s3.part_number"}
 """The only parameters that say nothing of keys, bodies or secrets."""
 
 

@@ -44,7 +44,7 @@ def _before_send(request: Any, **_: Any) -> None:
         if request.method in _WITH_A_BODY:
             headers = request.headers
             length = headers.get("X-Amz-Decoded-Content-Length") or headers.get("Content-Length")
-            sending[_LAST_BODY_BYTES] = int(length) if length else 0
+            sending[_LAST_BODY_BYTES] = int(length) if length and str(length).isdecimal() else 0
             sending[_BODY_BYTES] += sending[_LAST_BODY_BYTES]
 
 
@@ -79,11 +79,11 @@ def note(backend: str, client_meta: Any, send: Send, operation: str, params: dic
     error: str | None = None
     try:
         response = send(operation, params)
-        metadata = response.get("ResponseMetadata", _NOTHING)
+        metadata = response.get("ResponseMetadata") or _NOTHING
         status = metadata.get("HTTPStatusCode")
     except BaseException as raised:
         if isinstance(raised, ClientError):
-            metadata = raised.response.get("ResponseMetadata", _NOTHING)
+            metadata = raised.response.get("ResponseMetadata") or _NOTHING
         _, status, error = of_error(raised)
         raise
     else:
@@ -92,8 +92,9 @@ def note(backend: str, client_meta: Any, send: Send, operation: str, params: dic
         seconds = clock() - begun
         _thread.sending = outer
         # A HEAD's answer has no body, whatever it says of its length.
-        length = metadata.get("HTTPHeaders", _NOTHING).get("content-length", "") if operation[:4] != "Head" else ""
-        received = int(length) if length.isdecimal() else 0
+        length = "" if operation[:4] == "Head" else (metadata.get("HTTPHeaders") or _NOTHING).get("content-length", "")
+        # What a Stubber or a handler answers may be of any type.
+        received = int(length) if str(length).isdecimal() else 0
         attempts, body_bytes, last_body_bytes = sending
         request = hooks.events.Request(backend, operation, attempts, seconds, status, error, body_bytes, received)
         if span is not None and tracing is not None:

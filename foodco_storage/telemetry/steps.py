@@ -61,7 +61,7 @@ def tell_step(  # noqa: PLR0913 - all but five by name
         )
 
 
-def tell_breaker(backend: str, state: str, failures: int) -> None:
+def tell_breaker(backend: str, telling: Telling, state: str, failures: int) -> None:
     """Tell hooks that a breaker has changed."""
-    if hooks.on:
+    if hooks.on and telling.enabled:
         hooks.emit(hooks.events.BreakerChange(backend=backend, state=state, failures=failures, at=time.time()))

@@ -185,3 +185,37 @@ def test_a_fork_leaves_the_try_and_the_lock_to_the_parent(breaker: Breaker, cloc
         breaker.after_fork()
         breaker.before()
     assert breaker.state == "half-open"
+
+
+def test_one_that_nobody_asks_refuses_no_longer(breaker: Breaker, clock: Clock) -> None:
+    seen = []
+    for _ in range(3):
+        breaker.failed()
+        seen.append(breaker.refuses)
+    clock.now += 9
+    seen.append(breaker.refuses)
+    clock.now += 1
+    seen.append(breaker.refuses)
+    assert seen == [False, False, True, True, False]
+    # On trial: whoever comes meanwhile is refused.
+    breaker.before()
+    assert breaker.refuses
+
+
+def test_each_change_is_told(clock: Clock) -> None:
+    told = []
+    breaker = Breaker("x", failures=2, open_seconds=10, clock=clock, changed=lambda *told_now: told.append(told_now))
+    for _ in range(3):
+        breaker.failed()
+    clock.now += 10
+    breaker.released(breaker.before())
+    clock.now += 10
+    breaker.failed(breaker.before())
+    clock.now += 10
+    breaker.before()
+    breaker.succeeded()
+    breaker.succeeded()
+    half_open, opened = "half-open", "open"
+    assert told == [
+        (opened, 2), (half_open, 2), (opened, 2), (half_open, 2), (opened, 3), (half_open, 3), ("closed", 0),
+    ]  # fmt: skip

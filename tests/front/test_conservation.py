@@ -165,6 +165,7 @@ def test_events_add_up_to_what_ceph_logs(ceph: CephCluster, bucket_name: str, ad
     arguments = ceph.server.client_arguments()
     s3 = foodco_storage.client(**arguments)
     s3.create_bucket(Bucket=bucket_name)
+    wait_until(lambda: bool(served(ceph, bucket_name)), what="the line of the first request")
     before = len(served(ceph, bucket_name))
     telemetry.add_hook(added)
     operate(s3, bucket_name, random.Random(7), 120)

@@ -141,6 +141,19 @@ def test_a_process_that_ends_ships_what_it_has_seen(two: Any, tmp_path: Path, en
     assert reads == ([5] if counted else [])
 
 
+def test_without_a_telemetry_bucket_sigterm_writes_down_what_was_seen(two: Any, tmp_path: Path) -> None:
+    two.put("new", "read")
+    access = {"enabled": True, "directory": str(tmp_path), "flush_seconds": 3600}
+    for directory, wanted, counted in (("a", True, [5]), ("b", False, [])):
+        access |= {"directory": str(tmp_path / directory), "on_sigterm": wanted}
+        storage = two.storage(fallbacks=()) | {"telemetry": {"access": access}}
+        program = [sys.executable, "-c", PROGRAM, json.dumps(storage), two.bucket, str(int(signal.SIGTERM))]
+        assert subprocess.run(program, check=False, capture_output=True).returncode == -signal.SIGTERM
+        configuration = check(storage)
+        store = store_of(configuration, access_directory(configuration, {}))
+        assert [row[3] for row in most_read_keys(Local(store), limit=10).rows] == counted
+
+
 @pytest.mark.parametrize(
     ("telemetry", "path", "message"),
     [

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError, ResponseStreamingError
+from botocore.stub import Stubber
 
 import foodco_storage
 from foodco_storage import telemetry
 from foodco_storage.drivers.background import background
+from foodco_storage.front import recorded
 from foodco_storage.telemetry import hooks
 from foodco_storage.telemetry.events import BreakerChange, Operation, Step, Work
 from foodco_storage.telemetry.recording import current
@@ -211,7 +213,7 @@ def test_a_body_that_is_resumed_and_one_that_breaks(two: Any, told: Told) -> Non
         body = plain.get_object(Bucket=two.bucket, Key="k")["Body"]
         with pytest.raises(ResponseStreamingError):
             body.read()
-        assert (told.last.outcome, told.last.error) == ("broken", "ProtocolError")
+        assert (told.last.outcome, told.last.error) == ("broken", "ResponseStreamingError")
 
 
 def test_retries_and_a_breaker(two: Any, told: Told) -> None:
@@ -339,3 +341,92 @@ def test_logs_hold_no_secrets(two: Any, told: Told, caplog: pytest.LogCaptureFix
     assert (first["event"], first["operation"], first["key"]) == ("Operation", "GetObject", "a\nb")
     assert first["level"] == "WARNING"
     assert all("\n" not in line for line in lines)
+
+
+def test_an_error_of_the_callers_own_goes_through(two: Any, told: Told) -> None:
+    class Refused(Exception):  # noqa: N818 - as others name theirs
+        response = object()
+
+    def refuse(**_: Any) -> None:
+        raise Refused
+
+    s3 = two.client(fallbacks=())
+    s3.meta.events.register("before-call.s3", refuse)
+    with pytest.raises(Refused):
+        s3.head_object(Bucket=two.bucket, Key="k")
+    assert (told.last.outcome, told.last.error) == ("failed", "Refused")
+
+
+def test_answers_of_a_stubber(told: Told) -> None:
+    s3 = foodco_storage.client(region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(s3) as stubber:
+        for headers in ({"content-length": 7}, {"content-length": "x"}, {}):
+            stubber.add_response("list_buckets", {"ResponseMetadata": {"HTTPHeaders": headers}})
+            s3.list_buckets()
+        stubber.add_response("list_buckets", {})
+        s3.list_buckets()
+    assert [event.outcome for event in told.operations] == ["ok"] * 4
+    assert told.operations[0].requests[0].received_bytes == 7
+    s3.close()
+
+
+def test_a_mistake_in_telemetry_is_no_failure(
+    two: Any, told: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    two.put("new", "k")
+    s3 = two.client(fallbacks=())
+    monkeypatch.setattr(recorded._Operation, "_tell", lambda *_: 1 / 0)
+    monkeypatch.setattr(hooks, "_reported", set())
+    assert s3.head_object(Bucket=two.bucket, Key="k")["ContentLength"] == 4
+    with pytest.raises(ClientError, match="404"):
+        s3.head_object(Bucket=two.bucket, Key="missing")
+    assert sum("raises" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_several_routes_in_one_delete(two: Any, told: Told) -> None:
+    storage = two.storage(fallbacks=())
+    storage["routes"]["off"] = storage["routes"]["ours"] | {"prefix": "off/", "telemetry": {"enabled": False}}
+    s3 = foodco_storage.client(storage=storage)
+    for keys, events in ((["off/a"], 0), (["off/a", "b"], 0), (["a", "b"], 1)):
+        told.events.clear()
+        s3.delete_objects(Bucket=two.bucket, Delete={"Objects": [{"Key": key} for key in keys]})
+        assert len(told.events) == events
+    told.events.clear()
+    s3.list_objects_v2(Bucket=two.bucket, Prefix="off/")
+    assert told.events == []
+    nonsense: Any = "none"
+    with pytest.raises(ParamValidationError):
+        s3.delete_objects(Bucket=two.bucket, Delete={"Objects": nonsense})
+    s3.close()
+
+
+def test_what_is_off_is_off_for_the_library_too(two: Any, told: Told) -> None:
+    two.put("old", "k")
+    storage = two.storage(phase="cutover") | {"telemetry": {"enabled": False}}
+    s3 = foodco_storage.client(storage=storage)
+    s3.get_object(Bucket=two.bucket, Key="k")["Body"].read()
+    assert background.join()
+    assert told.of(Operation) == told.of(Step) == []
+    assert [work for work in told.of(Work) if work.work == "probe"] == []
+    s3.close()
+
+
+def test_a_url_for_what_is_yet_to_be_written(two: Any, told: Told) -> None:
+    two.client(phase="cutover").generate_presigned_url("get_object", {"Bucket": two.bucket, "Key": "not yet"})
+    (work,) = told.of(Work)
+    assert (work.work, work.outcome) == ("presign", "ok")
+
+
+def test_an_operation_that_waited_in_vain_for_a_phase(two: Any, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = two.client(phase="cutover")
+
+    class Gate:
+        def writing(self, operation: str) -> Any:
+            raise ClientError({"Error": {"Code": "SlowDown"}, "ResponseMetadata": {"HTTPStatusCode": 503}}, operation)
+
+    monkeypatch.setattr(s3._dispatch.router, "moves", True)
+    monkeypatch.setattr(s3._dispatch.router, "gates", lambda *_: {"ours": Gate()})
+    with pytest.raises(ClientError, match="SlowDown"):
+        s3.put_object(Bucket=two.bucket, Key="k", Body=b"")
+    assert (told.last.outcome, told.last.route) == ("throttled", "ours")
+    assert told.last.wait_seconds > 0

@@ -158,7 +158,6 @@ class TestSpans:
             "rpc.system.name": "aws-api",
             "rpc.service": "S3",
             "rpc.method": "UploadPart",
-            "aws.s3.upload_id": "U",
             "aws.s3.part_number": 3,
             "aws.request_id": "R2",
             "aws.extended_request_id": "H2",
