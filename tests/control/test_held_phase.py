@@ -16,6 +16,7 @@ from foodco_storage.control.control_object import ControlObject
 from foodco_storage.control.record import Record
 from foodco_storage.control.steps import carry_out
 from foodco_storage.errors import OperationRefusedError, PhaseUnknownError
+from foodco_storage.telemetry import Step, add_hook, remove_hook
 
 
 @pytest.fixture
@@ -514,3 +515,19 @@ def test_an_outage_is_told_once(primary: Primary, service: Service, caplog: pyte
     primary.up()
     service.round()
     assert [record.message.split(": ")[1].split(" ")[0] for record in caplog.records] == ["out", "back"]
+
+
+def test_a_phase_that_has_moved_is_told_of_once(primary: Primary, service: Service) -> None:
+    told: list[Any] = []
+    add_hook(told.append)
+    try:
+        assert service.held.phase == "cutover"
+        change(primary, phase="drain", paused=False)
+        for _ in range(3):
+            primary.now += REFRESH
+            service.held.refresh()
+    finally:
+        remove_hook(told.append)
+    assert [(step.step, step.outcome, step.route) for step in told if isinstance(step, Step)] == [
+        ("phase", "drain", PLACE.route)
+    ]
