@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
+from foodco_storage.access.prefixes import as_text
 from foodco_storage.access.store import Store
 
 
@@ -62,6 +63,11 @@ class Local:
         with self._store.use() as connection:
             cursor = connection.execute(question, values)
             return Answer(tuple(column[0] for column in cursor.description), cursor.fetchall())
+
+
+def in_tables(name: str | None) -> str | None:
+    """A bucket's name as the tables have it, what is no Unicode escaped; None for all buckets."""
+    return None if name is None else as_text(name)
 
 
 def recent_days(source: Source, since_days: int, half_life_days: float) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from foodco_storage.access.rows import (
     FALLBACK_READS,
     LAST_READ_AT,
     LAST_WRITTEN_AT,
+    LOST,
     READ_BYTES,
     READS,
     WRITES,
@@ -28,6 +29,12 @@ from foodco_storage.telemetry.events import Event, Operation, Request, Work
 
 MAX_TRAFFIC_ROWS = 10_000
 """So many rows of traffic, and of requests, are told apart; beyond, buckets are not."""
+
+MAX_DAYS = 100
+"""So many dates are kept where nothing can be written down; those beyond, least recently counted for, are lost."""
+
+WHOLE_DAYS = 2
+"""Of so many dates, those last counted for, keys are told apart; of others only prefixes, about 100."""
 
 _DAY_SECONDS = 86_400.0
 _READ = frozenset({"ok", "abandoned", "not_modified"})
@@ -68,13 +75,28 @@ def why(event: Operation) -> str:
 class _Day:
     """What was seen of one UTC date."""
 
-    __slots__ = ("rests", "start", "summary", "text")
+    __slots__ = ("_max_keys", "rests", "start", "summary", "text")
 
     def __init__(self, number: int, max_keys: int) -> None:
         self.start = number * _DAY_SECONDS
         self.text = datetime.fromtimestamp(self.start, UTC).strftime("%Y-%m-%d")
-        self.rests = Rests(most_rests(max_keys))
-        self.summary: Summary[Key] = Summary(max_keys, weight, self.rests.fold)
+        self._max_keys = max_keys
+        self._begin(Rests(most_rests(max_keys)))
+
+    def _begin(self, rests: Rests, floor: float = 0.0) -> None:
+        self.rests = rests
+        self.summary: Summary[Key] = Summary(self._max_keys, weight, rests.fold)
+        self.summary.floor = floor
+
+    def fold(self) -> None:
+        """Keep only prefixes, as few as there may be of one key. The floor rises to what the heaviest key had."""
+        rests, floor = Rests(most_rests(1)), self.summary.floor
+        for rest, counts in self.rests.rows.items():
+            added(rests.row(rest), counts)
+        for key, row in self.summary.rows.items():
+            floor = max(floor, weight(row) + (row[LOST] or 0.0))
+            rests.fold(key, row)
+        self._begin(rests, floor)
 
     def taken(self) -> Day:
         rows: dict[tuple[str | None, str | None, str, int], Counts] = {
@@ -84,7 +106,7 @@ class _Day:
 
 
 class Counting:
-    """What was counted.
+    """What was counted, in bounded memory however many days it is: see `WHOLE_DAYS` and `MAX_DAYS`.
 
     Args:
         max_keys: of each day, so many keys are told apart.
@@ -92,7 +114,10 @@ class Counting:
 
     def __init__(self, max_keys: int) -> None:
         self._max_keys = max_keys
+        # The last is the one that was last counted for.
         self._days: dict[int, _Day] = {}
+        self.lost_days = 0
+        """So many days had to be dropped."""
         self._today = _Day(0, max_keys)
         self._traffic: dict[tuple[str | None, ...], list[float]] = {}
         self._requests: dict[tuple[str | None, ...], list[float]] = {}
@@ -108,9 +133,11 @@ class Counting:
         return Batch(days, traffic=self._traffic, requests=self._requests)
 
     def add(self, batch: Batch) -> None:
-        """Add what was counted elsewhere."""
+        """Add what was counted elsewhere, before."""
+        own, self._days = self._days, {}
         for text, seen in batch.days.items():
-            day = self._day(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+            number = int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() // _DAY_SECONDS)
+            day = self._days[number] = own.get(number) or _Day(number, self._max_keys)
             wholes: dict[Key, Counts] = {}
             for (route, bucket, key, depth), counts in seen.accesses.items():
                 if depth == WHOLE:
@@ -118,12 +145,17 @@ class Counting:
                 else:
                     added(day.rests.row((route, bucket, key, depth)), counts)
             day.summary.merge(wholes, seen.floor)
+        for number, day in own.items():
+            self._use(number, day)
         for names, sums in batch.traffic.items():
             row = self._traffic_row(names)
             row[:] = map(add, row, sums)
         for names, sums in batch.requests.items():
             row = self._requests.setdefault(names, [0.0] * len(sums))
             row[:] = map(add, row, sums)
+        if self._days:
+            self._today = next(reversed(self._days.values()))
+            self._limit()
 
     def count(self, event: Event) -> None:
         """Count an event."""
@@ -147,11 +179,26 @@ class Counting:
         if 0 <= at - self._today.start < _DAY_SECONDS and self._days:
             return self._today
         number = int(at // _DAY_SECONDS)
-        day = self._days.get(number)
-        if day is None:
-            day = self._days[number] = _Day(number, self._max_keys)
-        self._today = day
+        day = self._today = self._days.get(number) or _Day(number, self._max_keys)
+        self._use(number, day)
+        self._limit()
         return day
+
+    def _use(self, number: int, day: _Day) -> None:
+        self._days.pop(number, None)
+        self._days[number] = day
+
+    def _limit(self) -> None:
+        if len(self._days) <= WHOLE_DAYS:
+            return
+        for number in list(self._days)[:-MAX_DAYS]:
+            lost = self._days.pop(number).text
+            self._traffic = {names: sums for names, sums in self._traffic.items() if names[0] != lost}
+            self._requests = {names: sums for names, sums in self._requests.items() if names[0] != lost}
+            self.lost_days += 1
+        for day in list(self._days.values())[:-WHOLE_DAYS]:
+            if day.summary.rows or len(day.rests.rows) > most_rests(1):
+                day.fold()
 
     def _row(self, event: Operation, day: _Day) -> Any:
         if event.key is None:

@@ -8,13 +8,14 @@ that is done every few seconds, in the background.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from foodco_storage.access import rows
@@ -22,7 +23,12 @@ from foodco_storage.access.prefixes import prefix_of
 from foodco_storage.access.trouble import BUSY_SECONDS, code, explained
 from foodco_storage.errors import StatisticsError
 
+logger = logging.getLogger("foodco_storage")
+
 DATABASE = "access.sqlite3"
+
+_LOG_BYTES = 16 << 20
+"""Where the write-ahead log is longer, it is written into the database."""
 
 APPLICATION_ID = 0x666F6163
 """Says in the file's header that it holds access statistics of ours."""
@@ -104,6 +110,8 @@ def connected(directory: Path) -> Iterator[sqlite3.Connection]:
             connection = _connect(directory / DATABASE)
             try:
                 yield connection
+                if connection.total_changes:
+                    _shorten_log(connection, directory / DATABASE)
             finally:
                 connection.close()
         except (sqlite3.Error, OSError) as error:
@@ -140,15 +148,15 @@ def prepare(directory: Path) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
-    )
+    connection = _opened(path, BUSY_SECONDS)
     try:
         _write_ahead(connection, path)
         connection.execute("PRAGMA synchronous = NORMAL")
-        # The last one to close does: automatic ones let others write meanwhile, which before SQLite 3.51.3 could corrupt
-        # the database (https://www.sqlite.org/wal.html#walresetbug).
+        # The last one to close does, and `_shorten_log`: automatic ones let others write meanwhile, which before SQLite
+        # 3.51.3 could corrupt the database (https://www.sqlite.org/wal.html#walresetbug).
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        # Once begun anew the log's file is cut, so that its size says how much there is to checkpoint.
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
         # Kibibytes: for a flush of many keys.
         connection.execute("PRAGMA cache_size = -16384")
         connection.create_function("prefix_of", 2, prefix_of, deterministic=True)
@@ -162,6 +170,26 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _opened(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=busy_seconds, isolation_level=None)
+
+
+def _shorten_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Checkpoint a long log, since while anybody has the database open no one is the last to close; nobody waits for it.
+
+    Another connection begins to write meanwhile, and so nobody else can: who writes during a checkpoint could corrupt the
+    database, and who writes next begins the log anew.
+    """
+    try:
+        if path.with_name(f"{path.name}-wal").stat().st_size <= _LOG_BYTES:
+            return
+        with closing(_opened(path, 0.0)) as guard, transaction(guard):
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except (sqlite3.Error, OSError) as error:
+        # What was written is written: who called must not do it again. The next one tries.
+        logger.debug("the log of access statistics stays long for now: %s", explained(error, path.parent))
 
 
 def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A process that is told to end (SIGTERM) writes down and ships what it has seen, and then ends as it would have."""
+"""A process that is told to end (SIGTERM) writes down and ships what it has seen, and then does as it would have done."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ def install_sigterm(recorder: Recorder, seconds: float = EXIT_SECONDS) -> bool:
     Python runs the handler in the main thread, between two of its steps; the main thread stands still meanwhile. A second
     SIGTERM ends the process at once.
 
+    The first process of a container, PID 1, does not die of it unless it handles it (`man 2 kill`, notes): it has all written
+    down and shipped in the background, since SIGKILL may follow, and goes on, and goes on to be recorded.
+
     Args:
         recorder: whose counts are not to be lost.
         seconds: how long that may take at most.
@@ -30,6 +33,9 @@ def install_sigterm(recorder: Recorder, seconds: float = EXIT_SECONDS) -> bool:
         return False
 
     def handler(number: int, _: FrameType | None) -> None:
+        if _is_first():
+            recorder.hurry()
+            return
         try:
             recorder.close(seconds)
         finally:
@@ -38,3 +44,7 @@ def install_sigterm(recorder: Recorder, seconds: float = EXIT_SECONDS) -> bool:
 
     signal.signal(signal.SIGTERM, handler)
     return True
+
+
+def _is_first() -> bool:
+    return os.getpid() == 1

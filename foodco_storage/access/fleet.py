@@ -17,6 +17,7 @@ from foodco_storage.access.asking import Answer
 from foodco_storage.access.database import KINDS
 from foodco_storage.access.formats import SUFFIXES, columns, kind
 from foodco_storage.access.prefixes import WHOLE
+from foodco_storage.access.records_trouble import shown
 from foodco_storage.access.store import Store
 from foodco_storage.errors import StatisticsError
 
@@ -71,17 +72,18 @@ class Fleet:
             if "file" not in self._protocols():
                 connection.register_filesystem(self._files)
             connection.execute(_PREFIX_OF)
-            found = self._shipped(since)
-            for table in KINDS:
-                self._make_view(connection, table, found.get(table, []))
-            connection.execute(_TOLD)
-            if "objects" in question:
-                self._copy_objects(connection, Path(scratch))
             try:
+                found = self._shipped(since)
+                for table in KINDS:
+                    # DuckDB looks into Parquet already for this.
+                    self._make_view(connection, table, found.get(table, []))
+                connection.execute(_TOLD)
+                if "objects" in question:
+                    self._copy_objects(connection, Path(scratch))
                 answer = connection.execute(question, dict(values))
                 return Answer(tuple(column[0] for column in answer.description), answer.fetchall())
             except (duckdb.Error, OSError) as error:
-                raise StatisticsError(self._location, f"what was shipped can't be read: {error}") from error
+                raise StatisticsError(shown(self._location), f"what was shipped can't be read: {error}") from error
 
     def _protocols(self) -> tuple[str, ...]:
         protocol = self._files.protocol
@@ -151,6 +153,6 @@ def _duckdb(location: str) -> Any:
         import duckdb  # noqa: PLC0415 - optional, and slow to load
     except ModuleNotFoundError as error:
         raise StatisticsError(
-            location, "to ask about what was shipped needs DuckDB: pip install 'foodco-storage[telemetry]'"
+            shown(location), "to ask about what was shipped needs DuckDB: pip install 'foodco-storage[telemetry]'"
         ) from error
     return duckdb

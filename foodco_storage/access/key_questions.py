@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from foodco_storage.access.asking import Answer, Source, recent_days
-from foodco_storage.access.prefixes import ANY_BUCKET, FOLD_DEPTH, WHOLE
+from foodco_storage.access.asking import Answer, Source, in_tables, recent_days
+from foodco_storage.access.prefixes import ANY_BUCKET, FOLD_DEPTH, WHOLE, as_text
 from foodco_storage.access.rows import LIBRARY
 
 
@@ -48,7 +48,8 @@ def most_read_keys(
         GROUP BY route, bucket, key HAVING sum(reads) > 0
         ORDER BY sum(reads) DESC, bucket, key, route LIMIT $limit
     """
-    return source.ask(question, {"source": of, "bucket": bucket, "prefix": prefix, "limit": limit}, since)
+    values = {"source": of, "bucket": in_tables(bucket), "prefix": as_text(prefix), "limit": limit}
+    return source.ask(question, values, since)
 
 
 def most_read_prefixes(
@@ -74,8 +75,9 @@ def most_read_prefixes(
 
     Returns:
         route, bucket, prefix, keys (that are told apart), reads, missing_at_most (reads of keys of which only a shorter
-        prefix is known), read_bytes, score, last_read_at; the most reads first. A prefix that is known to stand for longer
-        ones only is there as well, so the reads of all rows together are all reads.
+        prefix is known, or not even the bucket), read_bytes, score, last_read_at; the most reads first. A prefix that is
+        known to stand for longer ones only is there as well, and buckets that are told apart no more are bucket `*`: without
+        `bucket`, the reads of all rows together are all reads.
     """
     since, recent = recent_days(source, since_days, half_life_days)
     is_above = " OR ".join(
@@ -92,16 +94,18 @@ def most_read_prefixes(
                 sum(reads) AS reads, sum(read_bytes) AS read_bytes, sum(reads * decay) AS score,
                 max(last_read_at) AS last_read_at
             FROM told JOIN recent USING (day)
-            WHERE source = $source AND bucket = coalesce($bucket, bucket)
+            WHERE source = $source AND bucket IN (coalesce($bucket, bucket), '{ANY_BUCKET}')
             GROUP BY route, bucket, key, told.depth HAVING sum(reads) > 0
         ),
         top AS (
             SELECT route, bucket, prefix_of(key, {depth}) AS prefix, CAST(sum(is_key) AS BIGINT) AS keys,
                 sum(reads) AS reads, sum(read_bytes) AS read_bytes, sum(score) AS score, max(last_read_at) AS last_read_at
-            FROM by_key GROUP BY 1, 2, 3 ORDER BY sum(reads) DESC, 2, 3, 1 LIMIT $limit
+            FROM by_key WHERE bucket = coalesce($bucket, bucket)
+            GROUP BY 1, 2, 3 ORDER BY sum(reads) DESC, 2, 3, 1 LIMIT $limit
         ),
         rests AS (
-            SELECT route, bucket, key AS prefix, depth, sum(reads) AS reads FROM by_key WHERE depth < {depth}
+            SELECT route, bucket, key AS prefix, depth, sum(reads) AS reads FROM by_key
+            WHERE depth < {depth} OR bucket = '{ANY_BUCKET}'
             GROUP BY 1, 2, 3, 4
         ),
         missing AS (
@@ -118,7 +122,7 @@ def most_read_prefixes(
             ON missing.route = top.route AND missing.bucket = top.bucket AND missing.prefix = top.prefix
         ORDER BY top.reads DESC, top.bucket, top.prefix, top.route
     """
-    return source.ask(question, {"source": of, "bucket": bucket, "limit": limit}, since)
+    return source.ask(question, {"source": of, "bucket": in_tables(bucket), "limit": limit}, since)
 
 
 def never_read(source: Source, bucket: str, *, since_days: int = 90) -> Answer:
@@ -126,7 +130,7 @@ def never_read(source: Source, bucket: str, *, since_days: int = 90) -> Answer:
 
     Args:
         source: who answers.
-        bucket: as callers say it, and the inventory was read under.
+        bucket: as callers say it, whatever its store calls it (`imports.import_inventory`).
         since_days: of the last days, today included; by whatever record.
 
     Returns:
@@ -162,4 +166,4 @@ def never_read(source: Source, bucket: str, *, since_days: int = 90) -> Answer:
             CAST(sum(maybe) AS BIGINT) AS maybe_read_objects, CAST(sum(size * maybe) AS BIGINT) AS maybe_read_bytes
         FROM unread GROUP BY 1 ORDER BY min(coalesce(days, 1e9))
     """
-    return source.ask(question, {"bucket": bucket, "now": source.now()}, since)
+    return source.ask(question, {"bucket": as_text(bucket), "now": source.now()}, since)

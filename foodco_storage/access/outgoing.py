@@ -16,6 +16,13 @@ from foodco_storage.access.database import KINDS
 _FINGERPRINTS = Path("/proc/sys/kernel/random/boot_id"), Path("/etc/machine-id")
 
 
+def this_place(connection: sqlite3.Connection) -> str:
+    """Tells this database from copies of it: this host, and the file. One that is moved may be taken for a copy."""
+    path = next(path for _, name, path in connection.execute("PRAGMA database_list") if name == "main")
+    status = Path(path).stat()
+    return f"{this_host()} {status.st_dev}:{status.st_ino}"
+
+
 @cache
 def this_host() -> str:
     """Tells this host from others: of its kernel's start, so that all its containers agree, and copies of it do not."""
@@ -33,10 +40,10 @@ def this_host() -> str:
 def open_number(connection: sqlite3.Connection, now: float) -> int:
     """The open shipment, made if there is none.
 
-    One that was begun on another host is closed, and stays that host's: it keeps its names, so if the database is a copy and
-    the original sends it as well, it counts once.
+    One that was begun in another place, a host or a file, is closed, and stays that place's: it keeps its names, so if the
+    database is a copy and the original sends it as well, it counts once.
     """
-    host = this_host()
+    host = this_place(connection)
     found = connection.execute("SELECT number, host FROM shipments WHERE closed_at IS NULL").fetchone()
     if found is not None and found[1] == host:
         return int(found[0])
@@ -54,6 +61,11 @@ def _writer(connection: sqlite3.Connection, host: str) -> str:
         write_meta(connection, "host", host)
         write_meta(connection, "writer", secrets.token_hex(8))
     return str(read_meta(connection, "writer"))
+
+
+def is_waiting(connection: sqlite3.Connection) -> bool:
+    """Whether there are closed shipments."""
+    return connection.execute("SELECT 1 FROM shipments WHERE closed_at IS NOT NULL").fetchone() is not None
 
 
 def close_due(connection: sqlite3.Connection, now: float, every_seconds: float) -> None:

@@ -9,7 +9,7 @@ Example:
 
 from foodco_storage.access.asking import Answer, Local, Source
 from foodco_storage.access.key_questions import most_read_keys, most_read_prefixes, never_read
-from foodco_storage.access.traffic_questions import backends, hit_ratios, still_reads
+from foodco_storage.access.traffic_questions import backends, hit_ratios, readers, still_reads
 
 __all__ = [
     "Answer",
@@ -20,5 +20,6 @@ __all__ = [
     "most_read_keys",
     "most_read_prefixes",
     "never_read",
+    "readers",
     "still_reads",
 ]

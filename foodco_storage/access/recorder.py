@@ -24,9 +24,13 @@ EXIT_SECONDS = 5.0
 
 _FIRST_RETRY_SECONDS = 60.0
 _PATIENCE_SECONDS = 0.5
+_SHIP_SECONDS = 1.0
+"""So long objects are put until it is looked again what is to be written down, and whether it is over."""
+
 _EXIT_PRIORITY = 10
 _STOP = "stop"
 _FULL = "full"
+_ALL = "all"
 
 
 class Recorder:
@@ -64,6 +68,12 @@ class Recorder:
         self._max_keys = max_keys
         self._flush_seconds = flush_seconds
         self._shipments = shipments
+        self.failed_flushes = 0
+        """So often what was seen could not be written down; it is tried again. Of this process; only grows."""
+        self.failed_shipments = 0
+        """So often it could not be shipped; likewise."""
+        self.lost_days = 0
+        """So many days' counts were dropped, since they could not be written down for too long; likewise."""
         self._pid = os.getpid()
         self._begin()
         _recorders.add(self)
@@ -81,6 +91,7 @@ class Recorder:
         self._deadline: float | None = None
         self._is_warned = False
         self._is_ship_warned = False
+        self._is_behind = False
         self._ship_again_at = 0.0
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._is_closed = False
@@ -119,20 +130,19 @@ class Recorder:
         try:
             while True:
                 try:
-                    order = orders.get(timeout=self._flush_seconds)
+                    order = orders.get(timeout=0.0 if self._is_behind else self._flush_seconds)
                 except Empty:
                     order = ""
                 if order == _STOP:
                     break
-                self._work()
-            self._work(everything=True)
+                self._work(everything=order == _ALL)
+            self._work(everything=True, patience_seconds=_PATIENCE_SECONDS)
         finally:
             ended.put(None)
 
-    def _work(self, *, everything: bool = False) -> None:
-        patience = _PATIENCE_SECONDS if everything else -1
+    def _work(self, *, everything: bool = False, patience_seconds: float = -1) -> None:
         try:
-            self.flush(patience)
+            self.flush(patience_seconds)
         except StorageError as error:
             if not self._is_warned:
                 self._is_warned = True
@@ -154,18 +164,35 @@ class Recorder:
             StatisticsError: the store can't be used; what was seen is kept for the next time, in bounded memory.
         """
         batch = self._window.take(patience_seconds)
+        self._tell_of_losses()
         try:
             self.store.add(batch, self.service)
         except Exception:
+            self.failed_flushes += 1
             self._window.put_back(batch)
             raise
+
+    def _tell_of_losses(self) -> None:
+        lost, self.lost_days = self._window.lost_days - self.lost_days, self._window.lost_days
+        if lost > 0:
+            logger.warning(
+                "access statistics of %d days were dropped: they could not be written down for too long", lost
+            )
+
+    def hurry(self) -> None:
+        """Have written down and shipped what there is, soon, and go on; does not wait. May be called at any time."""
+        self._orders.put(_ALL)
 
     def _ship(self, *, everything: bool) -> None:
         if self._shipments is None or (not everything and time.monotonic() < self._ship_again_at):
             return
+        self._is_behind = False
+        until = time.monotonic() + _SHIP_SECONDS if self._deadline is None else self._deadline
         try:
-            self._shipments.ship(everything=everything, until=self._deadline)
+            # Nothing was put where another process is at it, or there is nothing: then it is not behind.
+            self._is_behind = self._shipments.ship(everything=everything, until=until) > 0 and time.monotonic() >= until
         except Exception as error:  # noqa: BLE001 - whatever `put` raises: it is tried again
+            self.failed_shipments += 1
             # Its class only: the text may hold an address with credentials.
             if not self._is_ship_warned:
                 self._is_ship_warned = True
@@ -195,7 +222,7 @@ class Recorder:
         self._is_done = False
         self._deadline = time.monotonic() + seconds
         if not self._has_thread:
-            self._work(everything=True)
+            self._work(everything=True, patience_seconds=_PATIENCE_SECONDS)
         else:
             self._orders.put(_STOP)
             try:
@@ -209,6 +236,7 @@ class Recorder:
         """In a forked child: begin anew. Forks by way of Python are seen anyway."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
+            self.failed_flushes = self.failed_shipments = self.lost_days = 0
             self._begin()
 
 

@@ -37,15 +37,23 @@ MAX_LINE: Final = 65_536
 """Longer lines, in characters, are no records: S3 takes 8 KB of headers."""
 
 _NUMBER: Final = r"(?:-|(\d{1,15}))"
-_LINE: Final = re.compile(
+_OUTCOME: Final = rf" (?:-|(\d{{3}})) (?:-|(\S+)) {_NUMBER} {_NUMBER} {_NUMBER} {_NUMBER} "
+# Status and numbers at their last place in the line. The request ends there or before, so it is not looked for beyond: for
+# each of many quotes that may begin one, that would be to the end of the line.
+_LAST_OUTCOME: Final = re.compile(rf""".*["-]{_OUTCOME}""", re.ASCII)
+_FEW_QUOTES: Final = 12
+"""Twice as many as in most lines: up to here, to look for that takes longer than it saves."""
+
+_HEAD: Final = re.compile(
     # Bucket owner, bucket, time, remote IP; requester (an account of RGW may have a name of some words), request id.
     r"\S+ (\S+) \[([^]]+)\] (?:-|(\S+)) (?:-|(\S+(?: \S+){0,9}?)) (\S+) ([A-Z][A-Z0-9]*\.[\w.]+) "
-    # A key of RGW may hold anything: what ends it is the request, with a status and numbers behind it. Where these were
-    # found they stay (the atomic group), or lines of nothing but quotes would take for ever.
-    r"(?>(?:-|(\S+(?: \S*)*?)) "
+    # A key of RGW may hold anything: what ends it is the request, with a status and numbers behind it.
+    r"(?:-|(\S+(?: \S*)*?)) "
     # The request's method and path. Its query is passed over: it may be a presigned URL's.
-    r"""(?:-|"-"|"([A-Z]+) ([^\s?]*).*?") """
-    rf"(?:-|(\d{{3}})) (?:-|(\S+)) {_NUMBER} {_NUMBER} {_NUMBER} {_NUMBER} )"
+    rf"""(?:-|"-"|"([A-Z]+) ([^\s?]*).*?"){_OUTCOME}""",
+    re.ASCII,
+)
+_TAIL: Final = re.compile(
     # Referer.
     r"""(?>"(?:.*?" (?=["-]))|\S+ )"""
     # User agent: up to where only words follow, or as many of them as there are known columns.
@@ -103,8 +111,10 @@ def parse_line(line: str) -> LogRecord:
     Raises:
         ValueError: it is no record. What it holds is not told: that may be a signature.
     """
-    match = _LINE.match(line) if len(line) <= MAX_LINE else None
-    if match is None:
+    # What was found of the head stays, whatever follows, or lines of nothing but quotes would take for ever.
+    head = _HEAD.match(line, 0, _end_of_outcomes(line)) if len(line) <= MAX_LINE else None
+    tail = _TAIL.match(line, head.end()) if head is not None else None
+    if head is None or tail is None:
         raise ValueError(_misfit(line))
     (
         bucket,
@@ -122,9 +132,8 @@ def parse_line(line: str) -> LogRecord:
         size,
         total,
         turnaround,
-        agent,
-        rest,
-    ) = match.groups()
+    ) = head.groups()
+    agent, rest = tail.groups()
     is_rgw = not request_id.isalnum() and request_id != "-"
     # What comes before the first space is empty.
     last = [None if word == "-" else word for word in rest.split(" ")]
@@ -156,6 +165,13 @@ def parse_line(line: str) -> LogRecord:
         needs_acl=needs_acl == "Yes",
         is_rgw=is_rgw,
     )
+
+
+def _end_of_outcomes(line: str) -> int:
+    if line.count('"') <= _FEW_QUOTES:
+        return len(line)
+    last = _LAST_OUTCOME.match(line)
+    return last.end() if last is not None else 0
 
 
 def _misfit(line: str) -> str:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 
 from foodco_storage.access.database import KINDS, transaction
 from foodco_storage.access.formats import SUFFIXES, Format, encode, must_have_pyarrow
-from foodco_storage.access.outgoing import close_due, forget, read_meta, write_meta
+from foodco_storage.access.outgoing import close_due, forget, is_waiting, read_meta, write_meta
 from foodco_storage.access.store import Store
 
 logger = logging.getLogger("foodco_storage")
@@ -69,8 +69,9 @@ class Shipments:
         """Close what is due, and put what is closed; nothing where another process of this host is at it.
 
         Args:
-            everything: close the open shipment even if it is not due.
-            until: no object is begun after that, in seconds of `time.monotonic`; None for no end.
+            everything: close the open shipment even if it is not due, once no closed one waits: where none can be put, as
+                many processes as may end make no more of them than there would be anyway.
+            until: nothing is packed and no object begun after that, in seconds of `time.monotonic`; None for no end.
 
         Returns:
             How many objects were put.
@@ -80,14 +81,17 @@ class Shipments:
             Exception: whatever `put` raises; what was not put is put the next time.
         """
         with self._store.change() as connection:
-            close_due(connection, self._store.clock(), 0.0 if everything else self._every_seconds)
+            close_due(connection, self._store.clock(), self._every_seconds)
+            if everything:
+                self._close_unless_waiting(connection)
             self._drop_excess(connection)
             if not self._is_ours(connection):
                 return 0
         try:
-            while self._pack_one():
-                pass
-            return self._put_all(until)
+            count = self._send(until)
+            if everything and self._close_the_rest(until):
+                count += self._send(until)
+            return count
         finally:
             with self._store.change() as connection:
                 if self._holder == read_meta(connection, "shipper"):
@@ -104,6 +108,24 @@ class Shipments:
         with self._store.use() as connection:
             (oldest,) = connection.execute("SELECT min(closed_at) FROM shipments").fetchone()
         return 0.0 if oldest is None else max(0.0, self._store.clock() - oldest)
+
+    def _close_unless_waiting(self, connection: sqlite3.Connection) -> bool:
+        if is_waiting(connection):
+            return False
+        close_due(connection, self._store.clock(), 0.0)
+        return is_waiting(connection)
+
+    def _close_the_rest(self, until: float | None) -> bool:
+        """Close what came while others waited, and is left open; whether there is something to send."""
+        if _is_over(until):
+            return False
+        with self._store.change() as connection:
+            return self._close_unless_waiting(connection) and self._is_ours(connection)
+
+    def _send(self, until: float | None) -> int:
+        while not _is_over(until) and self._pack_one():
+            pass
+        return self._put_all(until)
 
     def _is_ours(self, connection: sqlite3.Connection) -> bool:
         """Take or keep the lease. Without it nothing would be wrong: two would put the same objects."""
@@ -166,7 +188,7 @@ class Shipments:
     def _put_all(self, until: float | None) -> int:
         count = 0
         after = (-1, "")
-        while until is None or time.monotonic() < until:
+        while not _is_over(until):
             with self._store.use() as connection:
                 found = connection.execute(
                     "SELECT number, key, data FROM parcels WHERE (number, key) > (?, ?) ORDER BY number, key LIMIT 1",
@@ -185,3 +207,7 @@ class Shipments:
                 if not self._is_ours(connection):
                     break
         return count
+
+
+def _is_over(until: float | None) -> bool:
+    return until is not None and time.monotonic() >= until

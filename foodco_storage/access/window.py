@@ -25,7 +25,8 @@ class Window:
     requests; nothing of other events.
 
     Args:
-        max_keys: of each day, so many keys are told apart; there are up to twice as many rows.
+        max_keys: of each of the last two days, so many keys are told apart; there are up to twice as many rows. Of days
+            before, where they could not be written down, about 100 prefixes are.
         full: is called, at most once until the next `take`, when there are as many rows as `max_keys`: it is time to write
             them down. In any thread, and at any time: it must not lock.
 
@@ -43,6 +44,8 @@ class Window:
         self._counting = threading.Lock()
         self._is_told = False
         self._counted = Counting(max_keys)
+        self.lost_days = 0
+        """So many days were dropped, since they could not be written down for too long; told at the next `take`."""
 
     def __call__(self, event: Event) -> None:
         """Count an event, now or soon."""
@@ -70,6 +73,7 @@ class Window:
             self._count()
             counted, self._counted = self._counted, Counting(self._max_keys)
             self._is_told = False
+            self.lost_days += counted.lost_days
         finally:
             if is_ours:
                 self._counting.release()
@@ -87,6 +91,7 @@ class Window:
         self._pending = deque()
         self._is_told = False
         self._counted = Counting(self._max_keys)
+        self.lost_days = 0
 
     def _count(self) -> None:
         pending, count = self._pending, self._counted.count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
@@ -30,6 +32,10 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
         except (typer.Exit, typer.Abort):
             # RuntimeErrors too, but of typer's own: an exit code, and the end of what was to be typed in.
             raise
+        except BrokenPipeError:
+            # Whoever read what is printed has seen enough: `| head`.
+            _close_stdout()
+            raise typer.Exit(FAILED) from None
         except ConfigurationError as error:
             for problem in error.problems:
                 _tell(str(problem))
@@ -45,6 +51,14 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
         raise typer.Exit(FAILED)
 
     return run
+
+
+def _close_stdout() -> None:
+    """Have the interpreter not fail once more when it flushes what is left at its end.
+
+    As https://docs.python.org/3/library/signal.html#note-on-sigpipe says.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(message: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from foodco_storage.cli import stats_records
+from foodco_storage.cli import stats_readers, stats_records
 from foodco_storage.cli.failures import explained
 from foodco_storage.cli.options import ConfigFile
 from foodco_storage.cli.stats_options import As, Days, Fleet, From, Limit, OfBucket, Record, Shipped
@@ -107,7 +107,7 @@ def prefixes(  # noqa: PLR0913 - the command's options
 @stats_app.command(epilog=EPILOG)
 @explained
 def unread(
-    bucket: Annotated[str, typer.Argument(metavar="BUCKET", help="As its inventory names it.")],
+    bucket: Annotated[str, typer.Argument(metavar="BUCKET", help="As callers say it, whatever its store calls it.")],
     *,
     days: Days = 90,
     form: As = Format.TABLE,
@@ -144,12 +144,13 @@ def source(
 
     Why: 'no route' (of the bucket), 'phase' (source or backfill), 'not on the primary', 'primary down'.
     """
-    from foodco_storage.access.questions import Answer, still_reads  # noqa: PLC0415 - slow to import, and only used here
+    from foodco_storage.access.asking import in_tables  # noqa: PLC0415 - slow to import, and only used here
+    from foodco_storage.access.questions import Answer, still_reads  # noqa: PLC0415 - the same
 
     with asked(config, fleet=fleet, shipped=shipped) as who:
         answer = still_reads(who.source, since_days=days)
     at = answer.columns.index("bucket")
-    rows = [row for row in answer.rows if bucket in {None, row[at]}]
+    rows = [row for row in answer.rows if bucket is None or row[at] == in_tables(bucket)]
     show(Answer(answer.columns, rows[:limit]), form)
     if not rows:
         note(f"no read from another store than the primary is known {within(days)} in {who.place}")
@@ -187,6 +188,7 @@ def backends(
         note(f"no request is known {within(days)} in {who.place}")
 
 
+stats_app.command("readers", epilog=EPILOG)(stats_readers.readers)
 stats_app.command("import-logs", epilog=stats_records.IMPORT_EPILOG)(stats_records.import_logs)
 stats_app.command("import-inventory", epilog=stats_records.IMPORT_EPILOG)(stats_records.import_inventory)
 stats_app.command("ship", epilog=stats_records.SHIP_EPILOG)(stats_records.ship)

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from foodco_storage.cli.failures import explained
 from foodco_storage.cli.options import ConfigFile, printable
+from foodco_storage.cli.stats_buckets import naming
 from foodco_storage.cli.stats_output import moment_of, note
 from foodco_storage.cli.stats_sources import enabled, existing_store, host_store, location_options
 from foodco_storage.errors import ConfigurationError, Problem
@@ -38,13 +39,24 @@ Location = Annotated[
     str,
     typer.Argument(metavar="LOCATION", help="A file or folder, or a URL that fsspec opens: foodco://bucket/prefix/."),
 ]
+AsBucket = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="BUCKET",
+        help="What callers call the bucket; by default as the routes of the configuration say (routes.NAME.buckets), or as "
+        "its store calls it.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
 
 out = Console()
 
 
 @explained
-def import_logs(location: Location, *, as_json: AsJson = False, config: ConfigFile = None) -> None:
+def import_logs(
+    location: Location, *, as_bucket: AsBucket = None, as_json: AsJson = False, config: ConfigFile = None
+) -> None:
     """Add server access logs of S3 (or of Ceph RGW) to this host's statistics: every file once, so run it again for new ones.
 
     They tell what everybody has read, with this library or without. Ask of them with '--from server-logs'.
@@ -53,9 +65,10 @@ def import_logs(location: Location, *, as_json: AsJson = False, config: ConfigFi
     from foodco_storage.access.records_trouble import RecordsError  # noqa: PLC0415 - the same
 
     configuration = enabled(config)
+    called = naming(configuration, as_bucket)
     options = location_options("LOCATION", location, configuration)
     try:
-        report = import_server_logs(host_store(configuration), location, storage_options=options)
+        report = import_server_logs(host_store(configuration), location, bucket=called, storage_options=options)
     except RecordsError as error:
         _refuse(error)
     if as_json:
@@ -66,7 +79,9 @@ def import_logs(location: Location, *, as_json: AsJson = False, config: ConfigFi
 
 
 @explained
-def import_inventory(location: Location, *, as_json: AsJson = False, config: ConfigFile = None) -> None:
+def import_inventory(
+    location: Location, *, as_bucket: AsBucket = None, as_json: AsJson = False, config: ConfigFile = None
+) -> None:
     """Replace what this host's statistics know of the objects in a bucket, by its newest S3 Inventory (CSV, Parquet, ORC).
 
     LOCATION is a manifest.json, or a folder that has those of one inventory below it. 'stats unread' is about these objects.
@@ -75,15 +90,19 @@ def import_inventory(location: Location, *, as_json: AsJson = False, config: Con
     from foodco_storage.access.records_trouble import RecordsError  # noqa: PLC0415 - the same
 
     configuration = enabled(config)
+    called = naming(configuration, as_bucket)
     options = location_options("LOCATION", location, configuration)
     try:
-        report = imported(host_store(configuration), location, storage_options=options)
+        report = imported(host_store(configuration), location, bucket=called, storage_options=options)
     except RecordsError as error:
         _refuse(error)
     if as_json:
         _say_json(msgspec.to_builtins(report))
         return
-    _say(f"{report.bucket}: {report.objects:,} objects at {moment_of(report.seen_at)}, of {_files(report.files)}")
+    source = "" if report.source_bucket == report.bucket else f" (of {report.source_bucket}, as its store calls it)"
+    _say(
+        f"{report.bucket}{source}: {report.objects:,} objects at {moment_of(report.seen_at)}, of {_files(report.files)}"
+    )
 
 
 @explained

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from foodco_storage.cli.options import printable
 from foodco_storage.cli.stats_output import moment_of, note, within
 
 if TYPE_CHECKING:
@@ -20,13 +21,16 @@ def tell_what_is_known(who: Asked, bucket: str, days: int, *, is_empty: bool) ->
         days: the last ones, today included.
         is_empty: whether there is no object that was not read.
     """
+    from foodco_storage.access.prefixes import as_text  # noqa: PLC0415 - slow to import, and only used here
+
+    bucket = as_text(bucket)
     with who.store.use() as connection:
         question = "SELECT count(*), max(seen_at) FROM objects WHERE bucket = ?"
         objects, seen_at = connection.execute(question, (bucket,)).fetchone()
     if not objects:
         note(
-            f"no objects of bucket {bucket} are known on this host: read its S3 Inventory by `foodco-storage stats "
-            "import-inventory`"
+            f"no objects of bucket {printable(bucket)} are known on this host: read its S3 Inventory by `foodco-storage "
+            "stats import-inventory`"
         )
         return
     all_were_read = ": all of them were read" if is_empty else ""

@@ -23,6 +23,7 @@ from foodco_storage.telemetry import gauges, hooks
 
 if TYPE_CHECKING:
     # Most processes keep no statistics.
+    from foodco_storage.access.recorder import Recorder
     from foodco_storage.access.shipments import Shipments
     from foodco_storage.access.store import Store
 
@@ -30,6 +31,8 @@ SERVICE_VARIABLE = "OTEL_SERVICE_NAME"
 """https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/"""
 
 _SHIP_TIMEOUT_SECONDS = 10.0
+
+_LOSSES = "foodco_storage.telemetry.losses"
 
 
 class Listeners:
@@ -95,7 +98,7 @@ class Listeners:
             shipments=shipments,
         )
         hooks.add_hook(recorder)
-        taken_back = _watch(shipments)
+        taken_back = _watch(recorder, shipments)
         if settings.access.on_sigterm:
             install_sigterm(recorder)
 
@@ -161,14 +164,19 @@ def service_name(configuration: Configuration, environ: Mapping[str, str]) -> st
     return configuration.telemetry.service or environ.get(SERVICE_VARIABLE) or program or "python"
 
 
-def _watch(shipments: Shipments | None) -> list[Callable[[], None]]:
-    if shipments is None:
-        return []
-    return [
-        gauges.register("foodco_storage.telemetry.shipments.pending", {}, lambda: shipments.pending()[0]),
-        gauges.register("foodco_storage.telemetry.shipments.lag", {}, shipments.lag_seconds),
-        gauges.register("foodco_storage.telemetry.losses", {"what": "shipments"}, lambda: shipments.pending()[1]),
-    ]
+def _watch(recorder: Recorder, shipments: Shipments | None) -> list[Callable[[], None]]:
+    losses = {
+        "flushes": lambda: recorder.failed_flushes,
+        "days": lambda: recorder.lost_days,
+    }
+    taken_back = []
+    if shipments is not None:
+        losses["shipments"] = lambda: shipments.pending()[1]
+        taken_back = [
+            gauges.register("foodco_storage.telemetry.shipments.pending", {}, lambda: shipments.pending()[0]),
+            gauges.register("foodco_storage.telemetry.shipments.lag", {}, shipments.lag_seconds),
+        ]
+    return taken_back + [gauges.register(_LOSSES, {"what": what}, read) for what, read in losses.items()]
 
 
 def _log(which: Any) -> Callable[[], None]:

@@ -6,6 +6,7 @@ import random
 import sys
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 import fsspec
@@ -16,7 +17,7 @@ from foodco_storage.access.counting import why
 from foodco_storage.access.fleet import Fleet
 from foodco_storage.access.prefixes import prefix_of
 from foodco_storage.access.questions import Local
-from foodco_storage.access.rows import SERVER_LOG, AccessRow, ObjectRow
+from foodco_storage.access.rows import SERVER_LOG, AccessRow, ObjectRow, ReaderRow
 from foodco_storage.access.shipments import Shipments
 from foodco_storage.access.store import Store
 from foodco_storage.access.window import Window
@@ -62,10 +63,12 @@ EVENTS = list(made_events())
 def filled(directory, max_keys=10_000):
     store = Store(directory, max_keys=max_keys, ships=True, clock=lambda: NOW)
     for n in range(3):
-        window = Window(10_000)
-        for event in EVENTS[n::3]:
-            window(event)
-        store.add(window.take(), f"service {n % 2}")
+        # By days: of many at once a window does not tell all keys apart.
+        for _, events in groupby(sorted(EVENTS[n::3], key=lambda event: event.at), key=lambda event: event.at):
+            window = Window(10_000)
+            for event in events:
+                window(event)
+            store.add(window.take(), f"service {n % 2}")
     store.replace_objects(
         "photos",
         [
@@ -259,6 +262,81 @@ def test_where_keys_are_told_apart_no_more(tmp_path):
         assert certainly >= 2 * 41
 
 
+def test_where_buckets_are_told_apart_no_more(tmp_path):
+    """Reads of a bucket may be in the row of no bucket: that is told whichever way one asks for it."""
+    store = Store(tmp_path / "access", max_keys=100, ships=True, clock=lambda: NOW)
+    window = Window(100)
+    for n in range(40):
+        for number in range(300):
+            window(Operation(operation="GetObject", bucket=f"b{number}", key=f"p/{n}", route="r", at=NOW))
+    store.add(window.take(), "web")
+    for n in range(40):
+        window(Operation(operation="GetObject", bucket="b7", key=f"q/{n}", route="r", at=NOW))
+    store.add(window.take(), "web")
+    for source in (Local(store), shipped(store, tmp_path / "shipped", "jsonl")):
+        for bucket in (None, "b7"):
+            for depth, true in ((0, 80), (1, 40)):
+                answer = dicts(questions.most_read_prefixes(source, depth=depth, bucket=bucket, limit=1000))
+                (row,) = (row for row in answer if row["bucket"] == "b7")
+                assert row["reads"] < true <= row["reads"] + row["missing_at_most"], (depth, bucket)
+                assert {row["bucket"] for row in answer} == {"b7"} or bucket is None
+            keys = [row for row in dicts(questions.most_read_keys(source, bucket=bucket)) if row["bucket"] == "b7"]
+            assert keys
+            assert all(row["reads"] <= 1 <= row["reads"] + row["missing_at_most"] for row in keys)
+
+
+def test_names_that_are_no_unicode(tmp_path):
+    """As a shell passes them (https://peps.python.org/pep-0383/), and as keys with such bytes are recorded."""
+    store = Store(tmp_path, clock=lambda: NOW)
+    window = Window(10)
+    window(Operation(operation="GetObject", bucket="caf\udce9", key="caf\udce9/1", at=NOW))
+    store.add(window.take(), "web")
+    source = Local(store)
+    assert len(questions.most_read_keys(source, bucket="caf\udce9", prefix="caf\udce9").rows) == 1
+    assert questions.most_read_keys(source, prefix="caf\udce8").rows == []
+    assert len(questions.most_read_prefixes(source, bucket="caf\udce9").rows) == 1
+    assert questions.never_read(source, "caf\udce9").rows == []
+    assert questions.readers(source, bucket="caf\udce9").rows == []
+
+
+def test_readers(tmp_path):
+    def done(operation, operations, day="2023-11-14", **changed):
+        given = {"bucket": "b", "requester": "web", "agent": "curl", **changed}
+        return ReaderRow(day=day, operation=operation, operations=operations, size=operations * 10, **given)
+
+    store = Store(tmp_path, clock=lambda: NOW)
+    rows = [
+        done("REST.GET.OBJECT", 3.0),
+        done("WEBSITE.GET.OBJECT", 2.0, day="2023-11-13"),
+        done("REST.COPY.OBJECT_GET", 1.0),
+        done("REST.GET.OBJECT", 50.0, day="2023-11-01"),
+        done("REST.GET.OBJECT", 7.0, agent="Boto3"),
+        done("REST.HEAD.OBJECT", 1.5),
+        done("REST.GET.BUCKET", 1.4),
+        done("REST.PUT.PART", 1.0, requester="-"),
+        done("REST.POST.UPLOAD", 0.3, requester="-"),
+        done("BATCH.DELETE.OBJECT", 1.0),
+        done("REST.POST.DELETE_MULTI_OBJECT", 0.2),
+        done("REST.GET.ACL", 1.1),
+        done("REST.GET.OBJECT", 1.0, bucket="other"),
+    ]
+    store.add_accesses([], SERVER_LOG, "log", "", rows)
+    answer = questions.readers(Local(store), since_days=7, bucket="b")
+    assert answer.columns == ("requester", "agent", "bucket", "operation", "operations", "bytes")
+    assert answer.rows == [
+        ("web", "Boto3", "b", "read", 7.0, 70.0),
+        ("web", "curl", "b", "read", 6.0, 60.0),
+        ("web", "curl", "b", "look", 1.5, 15.0),
+        ("web", "curl", "b", "list", 1.4, 14.0),
+        ("-", "curl", "b", "write", 1.3, 13.0),
+        ("web", "curl", "b", "delete", 1.2, 12.0),
+        ("web", "curl", "b", "other", 1.1, 11.0),
+    ]
+    assert questions.readers(Local(store), since_days=7, limit=1).rows == answer.rows[:1]
+    assert ("web", "curl", "other", "read", 1.0, 10.0) in questions.readers(Local(store), since_days=7).rows
+    assert questions.readers(Local(store), bucket="b").rows[0][4] == 56
+
+
 def test_digests_of_keys_say_nothing_of_objects(tmp_path):
     store = Store(tmp_path, clock=lambda: NOW)
     window = Window(10)
@@ -309,3 +387,14 @@ def test_without_duckdb(tmp_path, monkeypatch):
 def test_no_days(tmp_path, wrong):
     with pytest.raises(ValueError, match="both must be positive"):
         questions.most_read_keys(Local(Store(tmp_path)), **wrong)
+
+
+def test_what_was_shipped_is_damaged(tmp_path):
+    folder = tmp_path / "shipped/v1/accesses/date=2023-11-14"
+    folder.mkdir(parents=True)
+    store = Store(tmp_path / "store", clock=lambda: NOW)
+    for name in ("w-0000000001.parquet", "w-0000000002.jsonl.gz"):
+        (folder / name).write_bytes(b"neither")
+        with pytest.raises(StatisticsError, match="can't be read"):
+            questions.most_read_keys(Fleet(str(tmp_path / "shipped"), store), since_days=7)
+        (folder / name).unlink()

@@ -9,19 +9,26 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
+from queue import Empty
+from types import SimpleNamespace
 
 import pytest
 
+from foodco_storage.access import recorder as recorder_module
+from foodco_storage.access import shipments as shipments_module
+from foodco_storage.access.counting import MAX_DAYS
 from foodco_storage.access.ending import install_sigterm
 from foodco_storage.access.recorder import Recorder
 from foodco_storage.access.shipments import Shipments
 from foodco_storage.access.store import Store
+from foodco_storage.access.window import Window
 from foodco_storage.errors import StatisticsError
 from foodco_storage.telemetry.events import Operation
 
 
-def got(key="k"):
-    return Operation(operation="GetObject", bucket="b", key=key, route="r", size=10, at=1_700_000_000.0)
+def got(key="k", at=1_700_000_000.0):
+    return Operation(operation="GetObject", bucket="b", key=key, route="r", size=10, at=at)
 
 
 @pytest.fixture
@@ -105,6 +112,7 @@ def test_a_store_that_can_not_be_used(store, caplog):
         assert caplog.text.count("access statistics are not written down for now, and tried again") == 1
         with pytest.raises(StatisticsError, match="others may write to it"):
             recorder.flush()
+        assert (recorder.failed_flushes, recorder.failed_shipments, recorder.lost_days) == (3, 0, 0)
         store.directory.chmod(0o700)
         recorder.flush()
         assert sum(reads(store).values()) == 5000
@@ -128,11 +136,90 @@ def test_a_bucket_that_can_not_be_reached(store, caplog):
         recorder._work(everything=True)
     assert caplog.text.count("can't be shipped for now, and are kept and tried again: OSError") == 1
     assert "secret" not in caplog.text
+    assert (recorder.failed_flushes, recorder.failed_shipments) == (0, 3)
     is_reachable = True
     assert recorder.close()
     assert len(put) == 2
 
 
+def test_days_that_are_lost_are_told_of(store, caplog):
+    store.directory.mkdir()
+    store.directory.chmod(0o777)
+    recorder = Recorder(store, "web")
+    recorder._start = lambda: True  # type: ignore[method-assign] # no thread
+    for n in range(MAX_DAYS + 2):
+        recorder(got(at=n * 86_400.0))
+    for _ in range(2):
+        with pytest.raises(StatisticsError):
+            recorder.flush()
+    assert recorder.lost_days == 2
+    assert caplog.text.count("access statistics of 2 days were dropped") == 1
+
+
+def test_what_is_seen_while_much_is_shipped_is_written_down(store, monkeypatch):
+    """Between objects, after a second at most, and without a pause until all is put."""
+    now = [0.0]
+    for module in (recorder_module, shipments_module):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    time_of_store = [1_700_000_000.0]
+    store.clock = lambda: time_of_store[0]
+    written = []
+
+    def put(_key, _data):
+        now[0] += 0.6
+        written.append(reads(store).get("new", 0))
+        recorder(got("new"))
+
+    for n in range(3):
+        store.add(window_of(got(f"old{n}")), "web")
+        time_of_store[0] += 10
+        with pytest.raises(OSError, match="away"):
+            Shipments(store, away, every_seconds=10).ship()
+
+    recorder = Recorder(store, "web", flush_seconds=3600, shipments=Shipments(store, put, every_seconds=1e6))
+    recorder._start = lambda: True  # type: ignore[method-assign] # it is run here
+    waited = []
+
+    class Orders:
+        def get(self, timeout):
+            waited.append(timeout)
+            if waited.count(3600) == 2:
+                return "stop"
+            raise Empty
+
+        def put(self, order):
+            pass
+
+    monkeypatch.setattr(recorder, "_work", at_the_end_nothing(recorder._work))
+    recorder._run(Orders(), recorder._ended)  # type: ignore[arg-type] # as said
+    assert waited == [3600, 0.0, 0.0, 0.0, 3600]
+    assert written == [0, 0, 2, 2, 4, 4]
+
+
+def away(_key, _data):
+    raise OSError("away")
+
+
+def window_of(*events):
+    window = Window(100)
+    for event in events:
+        window(event)
+    return window.take()
+
+
+def at_the_end_nothing(work):
+    return lambda *, everything=False, **_: None if everything else work()
+
+
+@pytest.fixture
+def _only_our_garbage():
+    # What other tests have left is not collected, nor complained of, in this one.
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("_only_our_garbage")
 def test_many_threads_and_the_garbage_collector(store, recorder):
     class Dropped:
         def __init__(self):
@@ -237,18 +324,28 @@ def put(key, data):
 def got(key="k"):
     return Operation(operation="GetObject", bucket="b", key=key, route="r", at=1_700_000_000.0)
 
+def wait():
+    # Not for ever at once: a signal that comes after Python has looked for some, and before it waits, does not wake it.
+    while True:
+        threading.Event().wait(0.1)
+
 recorder = Recorder(store, "web", flush_seconds=3600, shipments=Shipments(store, put))
 """
 
 
+@contextmanager
 def run(tmp_path, source):
-    """Run a program until it ends, or says that it waits; its status and what it had to say."""
-    return subprocess.Popen(
+    """A program that runs; it is killed where the test fails, and is not waited for."""
+    with subprocess.Popen(
         [sys.executable, "-c", PRELUDE + source, str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def ended(process):
@@ -262,7 +359,8 @@ def shipped(tmp_path):
 
 
 def test_the_end_of_the_interpreter(tmp_path, store):
-    assert ended(run(tmp_path, "recorder(got())\n")) == 0
+    with run(tmp_path, "recorder(got())\n") as process:
+        assert ended(process) == 0
     assert reads(store) == {"k": 1}
     assert shipped(tmp_path) == ["accesses", "traffic"]
 
@@ -271,12 +369,15 @@ def test_the_end_of_the_interpreter(tmp_path, store):
 def test_sigterm(tmp_path, store, put):
     """What was seen is written down and shipped; where that takes too long, the process ends all the same."""
     program = f"""
-stuck = lambda key, data: threading.Event().wait()
+stuck = lambda key, data: wait()
 recorder = Recorder(store, "web", flush_seconds=3600, shipments=Shipments(store, {put}))
-assert install_sigterm(recorder, {5 if put == "put" else 0.3})
+assert install_sigterm(recorder, {50 if put == "put" else 0.3})
 recorder(got())
+if {put} is stuck:
+    # However slow this computer is.
+    recorder.flush()
 print("ready", flush=True)
-threading.Event().wait()
+wait()
 """
     with run(tmp_path, program) as process:
         assert process.stdout.readline() == "ready\n"
@@ -286,6 +387,29 @@ threading.Event().wait()
     assert shipped(tmp_path) == (["accesses", "traffic"] if put == "put" else [])
 
 
+def test_the_first_process_of_a_container_lives_on(tmp_path, store):
+    """By default PID 1 does not die of SIGTERM; what it has seen is written down and shipped, and what comes after as well."""
+    program = """
+from foodco_storage.access import ending
+ending._is_first = lambda: True
+shipped = threading.Semaphore(0)
+def put_and_tell(key, data):
+    put(key, data)
+    shipped.release()
+recorder = Recorder(store, "web", flush_seconds=3600, shipments=Shipments(store, put_and_tell))
+assert install_sigterm(recorder)
+for _ in range(2):
+    recorder(got())
+    os.kill(os.getpid(), 15)
+    assert shipped.acquire(timeout=50) and shipped.acquire(timeout=50)
+recorder(got())
+"""
+    with run(tmp_path, program) as process:
+        assert ended(process) == 0
+    assert reads(store) == {"k": 3}
+    assert shipped(tmp_path) == ["accesses"] * 3 + ["traffic"] * 3
+
+
 def test_sigterm_in_the_midst_of_counting(tmp_path, store):
     """The main thread stands still, within the handler, in the midst of the window's."""
     program = """
@@ -293,7 +417,7 @@ assert install_sigterm(recorder, 60)
 recorder(got())
 with recorder._window._counting:
     os.kill(os.getpid(), 15)
-    threading.Event().wait()
+    wait()
 """
     with run(tmp_path, program) as process:
         assert ended(process) == -signal.SIGTERM

@@ -57,6 +57,12 @@ class Bucket:
         self.objects = {}
         self.fails_before, self.fails_after = None, None
 
+    @classmethod
+    def failing(cls, error):
+        bucket = cls()
+        bucket.fails_before = error
+        return bucket
+
     def __call__(self, key, data):
         if self.fails_before:
             raise self.fails_before
@@ -64,6 +70,11 @@ class Bucket:
         self.objects[key] = data
         if self.fails_after:
             raise self.fails_after
+
+
+def asked(store, question):
+    with store.use() as connection:
+        return connection.execute(question).fetchall()
 
 
 @pytest.fixture
@@ -178,13 +189,40 @@ def test_a_deadline(store, bucket):
     assert Shipments(store, bucket).pending() == (1, 0)
 
 
-def test_too_many_that_wait(store, bucket, caplog):
+def test_processes_that_end_use_up_no_shipments(store, bucket, clock):
+    """Each ships everything, and can't: what waits grows by time, not by processes."""
+    bucket.fails_before = OSError("unreachable")
+    for n in range(25):
+        store.add(batch("a"), "web")
+        with suppress(OSError):
+            Shipments(store, bucket, every_seconds=600).ship(everything=True)
+        clock[0] += 60
+        assert Shipments(store, bucket).pending() == (1 + n // 11, 0)
+    bucket.fails_before = None
+    assert Shipments(store, bucket).ship(everything=True) == 12
+    assert sum(row["reads"] for row in rows_of(bucket.objects, "accesses")) == 25
+    assert asked(store, "SELECT count(*) FROM shipments") == [(0,)]
+
+
+def test_what_waits_goes_first(store, bucket):
+    store.add(batch("a"), "web")
+    with pytest.raises(Crash):
+        Shipments(store, Bucket.failing(Crash())).ship(everything=True)
+    store.add(batch("b"), "web")
+    assert Shipments(store, bucket).ship(everything=True, until=0.0) == 0
+    assert asked(store, "SELECT number FROM shipments WHERE closed_at IS NULL") == [(2,)]
+    assert Shipments(store, bucket).ship(everything=True) == 6
+    assert [row["number"] for row in rows_of(bucket.objects, "accesses")] == [1, 2]
+
+
+def test_too_many_that_wait(store, bucket, caplog, clock):
     ships = Shipments(store, bucket, max_pending=2)
     bucket.fails_before = OSError("unreachable")
     for n in range(4):
         store.add(batch(f"k{n}"), "web")
+        clock[0] += 3600
         with pytest.raises(OSError, match="unreachable"):
-            ships.ship(everything=True)
+            ships.ship()
     assert ships.pending() == (2, 2)
     assert "1 shipments of access statistics were dropped: 2 others wait" in caplog.text
     bucket.fails_before = None
@@ -202,6 +240,23 @@ def test_another_host(store, bucket, monkeypatch):
     rows = rows_of(bucket.objects, "accesses")
     assert [(row["key"], row["number"]) for row in rows] == [("a", 1), ("b", 2), ("c", 2)]
     assert rows[0]["writer"] != rows[1]["writer"] == rows[2]["writer"]
+
+
+def test_a_copy_on_the_same_host(store, bucket, tmp_path):
+    """As a volume that was cloned. The bucket checks that no object is put over another."""
+    store.add(batch("before"), "web")
+    assert Shipments(store, bucket).ship(everything=True) == 3
+    shutil.copytree(tmp_path, tmp_path / "copied")
+    copied = Store(tmp_path / "copied", ships=True, clock=store.clock)
+    for _ in range(2):
+        store.add(batch("original"), "web")
+        copied.add(batch("copy"), "web")
+    for one in (store, copied):
+        assert Shipments(one, bucket).ship(everything=True) == 3
+    rows = rows_of(bucket.objects, "accesses")
+    assert {row["key"]: row["reads"] for row in rows} == {"before": 1, "original": 2, "copy": 2}
+    writers = {row["key"]: row["writer"] for row in rows}
+    assert writers["before"] == writers["original"] != writers["copy"]
 
 
 def test_floors_are_shipped(tmp_path, bucket):

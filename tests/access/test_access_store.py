@@ -15,6 +15,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from foodco_storage.access import database
 from foodco_storage.access.prefixes import WHOLE
 from foodco_storage.access.rests import most_rests
 from foodco_storage.access.rows import LIBRARY, SERVER_LOG, AccessRow, ObjectRow, ReaderRow
@@ -209,6 +210,50 @@ for n in range(15):
     assert reads(store) == {f"k{k}": 30 for k in range(20)}
     assert asked(store, "SELECT service, operations FROM traffic ORDER BY service") == [("one", 300), ("two", 300)]
     assert asked(store, "SELECT count(DISTINCT number), total(reads) FROM out_accesses") == [(1, 600)]
+
+
+@pytest.fixture
+def log(store, monkeypatch):
+    """The write-ahead log, while somebody has the database open: nobody is the last to close it."""
+    monkeypatch.setattr(database, "_LOG_BYTES", 200_000)
+    store.add(batch("a"), "web")
+    somebody = sqlite3.connect(store.directory / "access.sqlite3")
+    somebody.execute("SELECT count(*) FROM accesses").fetchall()
+    yield store.directory / "access.sqlite3-wal"
+    somebody.close()
+
+
+def test_the_log_stays_short(store, log):
+    sizes = []
+    for _ in range(40):
+        store.add(batch(*(f"k{n}" for n in range(100))), "web")
+        sizes.append(log.stat().st_size)
+    assert max(sizes) < 400_000
+    # It was cut, to where the next ones need no checkpoint.
+    assert sizes[-1] <= 200_000 or min(sizes[20:]) <= 200_000
+    assert reads(store) == {"a": 1, **{f"k{n}": 40 for n in range(100)}}
+    assert asked(store, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_long_log_is_left_to_others_while_they_write(store, log, monkeypatch):
+    """As where another process comes between a commit and the checkpoint: who writes meanwhile could corrupt all."""
+    store.add(batch("b"), "web")
+    monkeypatch.setattr(database, "_LOG_BYTES", 0)
+    path = store.directory / "access.sqlite3"
+    writer = sqlite3.connect(path, isolation_level=None)
+    try:
+        with store.use() as connection:
+            done: list[str] = []
+            connection.set_trace_callback(done.append)
+            writer.execute("BEGIN IMMEDIATE")
+            database._shorten_log(connection, path)
+            assert done == []
+            writer.execute("ROLLBACK")
+            database._shorten_log(connection, path)
+            assert done == ["PRAGMA wal_checkpoint(PASSIVE)"]
+    finally:
+        writer.close()
+    assert log.exists()
 
 
 def test_nobody_else_can_read_it(store):

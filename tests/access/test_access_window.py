@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from foodco_storage.access.counting import MAX_TRAFFIC_ROWS
+from foodco_storage.access.counting import MAX_DAYS, MAX_TRAFFIC_ROWS, WHOLE_DAYS
 from foodco_storage.access.prefixes import WHOLE
 from foodco_storage.access.rows import ACCESS_LATEST, ACCESS_SUMS, READS
 from foodco_storage.access.window import _AT_ONCE, Window
@@ -108,8 +108,48 @@ def test_why(changed, why):
 
 
 def test_days():
-    batch = counted(got(at=0.0), got(at=AT), got(at=AT - 86_400), got(at=AT), got(at=0.0), got(at=86_399.99))
-    assert {day: row(batch, day=day)["reads"] for day in batch.days} == {"1970-01-01": 3, DAY: 2, "2023-11-13": 1}
+    batch = counted(got(at=0.0), got(at=AT), got(at=AT), got(at=0.0), got(at=86_399.99))
+    assert {day: row(batch, day=day)["reads"] for day in batch.days} == {"1970-01-01": 3, DAY: 2}
+
+
+def total(batch):
+    return sum(counts[READS] or 0 for day in batch.days.values() for counts in day.accesses.values())
+
+
+def told_apart(batch):
+    return [day for day, seen in batch.days.items() if any(depth == WHOLE for *_, depth in seen.accesses)]
+
+
+def test_of_days_before_only_prefixes_are_kept():
+    batch = counted(
+        got(at=AT - 2 * 86_400), got(at=AT - 2 * 86_400), got(at=AT - 86_400), got(at=AT), got(at=AT - 86_400)
+    )
+    assert total(batch) == 5
+    assert sorted(told_apart(batch)) == ["2023-11-13", DAY]
+    # Nobody may say that the key was not read.
+    assert {day: seen.floor for day, seen in batch.days.items()} == {"2023-11-12": 2, "2023-11-13": 0, DAY: 0}
+
+
+@pytest.mark.parametrize("flushes", [False, True])
+def test_all_days_together_are_bounded(flushes):
+    """A store that can't be used for months, with flushes that fail or without any."""
+    window = Window(20)
+    days, keys = MAX_DAYS + 5, 60
+    for day in range(days):
+        for n in range(keys):
+            window(got(f"a/{n % (3 if flushes else keys)}/{n}", at=AT + day * 86_400))
+        if flushes:
+            window.put_back(window.take())
+            window(got("a/0/0/x", at=AT + day * 86_400))
+    batch = window.take()
+    assert len(batch.days) == MAX_DAYS
+    assert window.lost_days == days - MAX_DAYS
+    assert sum(len(day.accesses) for day in batch.days.values()) <= WHOLE_DAYS * 141 + (MAX_DAYS - WHOLE_DAYS) * 100
+    assert {key[0] for key in batch.traffic} == set(batch.days)
+    assert total(batch) == MAX_DAYS * (keys + flushes)
+    assert set(told_apart(batch)) == set(sorted(batch.days)[-WHOLE_DAYS:])
+    window.put_back(batch)
+    assert set(told_apart(window.take())) == set(sorted(batch.days)[-WHOLE_DAYS:])
 
 
 def test_many_buckets():

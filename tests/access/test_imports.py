@@ -15,6 +15,7 @@ import fsspec
 import pytest
 
 from foodco_storage.access.imports import InventoryReport, LogsReport, import_inventory, import_server_logs
+from foodco_storage.access.questions import Local, never_read
 from foodco_storage.access.records_trouble import RecordsError, shown
 from foodco_storage.access.store import Store
 
@@ -215,6 +216,7 @@ def test_the_newest_inventory_replaces_what_was_known(store: Store, memory: Any)
     report = import_inventory(store, "memory://stock/inv/")
     assert report == InventoryReport(
         bucket="shop",
+        source_bucket="shop",
         manifest="memory:///stock/inv/shop/daily/2026-11-28T01-00Z/manifest.json",
         seen_at=seen,
         files=2,
@@ -228,6 +230,45 @@ def test_the_newest_inventory_replaces_what_was_known(store: Store, memory: Any)
     older = import_inventory(store, "memory://stock/inv/shop/daily/2026-11-27T01-00Z/manifest.json")
     assert older.objects == 1
     assert [row[1] for row in objects(store)] == ["old"]
+
+
+def test_statistics_are_kept_under_the_name_that_callers_use(store: Store, tmp_path: Path, memory: Any) -> None:
+    """Else what was read would pass for never read."""
+    (tmp_path / "log").write_text(get("a+b") + get("a+b", day=27) + get("log"))
+    asked = []
+
+    def called(name: str) -> str:
+        asked.append(name)
+        return "pictures"
+
+    import_server_logs(store, str(tmp_path / "log"), bucket=called)
+    assert asked == ["shop"]
+    assert {(row[1], row[2]) for row in reads(store)} == {("pictures", "a b"), ("pictures", "log")}
+    assert {row[0] for row in rows(store, "bucket, day, requester", "readers")} == {"pictures"}
+    deliver(memory, "/stock", "2026-11-28T01-00Z", CSV)
+    for name in (called, "pictures"):
+        report = import_inventory(store, "memory://stock", bucket=name)
+        assert (report.bucket, report.source_bucket) == ("pictures", "shop")
+        assert {row[0] for row in objects(store)} == {"pictures"}
+    # Of `a b` and `c`, the latter.
+    assert [row[1:3] for row in never_read(Local(store), "pictures").rows] == [(1, 8)]
+    assert never_read(Local(store), "shop").rows == []
+
+
+def test_two_buckets_under_one_name_add_up(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(get("a") + get("a").replace(" shop ", " other "))
+    import_server_logs(store, str(tmp_path / "log"), bucket=lambda _: "shop")
+    assert [row[1:4] for row in reads(store)] == [("shop", "a", 2.0)]
+    assert rows(store, "bucket, operations, size", "readers") == [("shop", 2.0, 20.0)]
+
+
+def test_one_name_is_given_to_one_bucket(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "1").write_text(get("a"))
+    (tmp_path / "logs" / "2").write_text(get("a").replace(" shop ", " other "))
+    with pytest.raises(RecordsError, match=r"logs of several buckets \(other and shop\)"):
+        import_server_logs(store, str(tmp_path / "logs"), bucket="pictures")
+    assert [row[1:4] for row in reads(store)] == [("pictures", "a", 1.0)]
 
 
 def test_an_empty_bucket_has_no_files(store: Store, memory: Any) -> None:

@@ -227,8 +227,10 @@ def test_of_many_bad_lines_a_few_are_told() -> None:
         line(who="R.E " * 15_000, last='"'),
         line(key='"GET a ' * 9_000, last='"'),
         line(last='" "' * 20_000),
+        line(key='"G /" ' * 10_000, outcome="200"),
+        line(who="- 200 - 1 1 1 1 x", key='"G /" ' * 10_000, outcome="200"),
     ],
-    ids=["agent", "request", "outcome", "requester", "key", "last"],
+    ids=["agent", "request", "outcome", "requester", "key", "last", "requests", "requests after an outcome"],
 )
 @pytest.mark.timeout(20)
 def test_no_line_takes_for_ever(hostile: str) -> None:

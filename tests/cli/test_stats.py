@@ -11,11 +11,9 @@ import os
 import re
 import shlex
 import shutil
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -391,6 +389,8 @@ def test_not_enabled(host: Host, arguments: list[str]) -> None:
         (["import-logs"], "LOCATION"),
         (["import-logs", "nonsense://there"], "LOCATION: can't be opened"),
         (["import-inventory", "nonsense://there"], "LOCATION: can't be opened"),
+        (["import-inventory", ".", "--as", "menus*"], "--as: 'menus*' is no bucket's name"),
+        (["import-logs", ".", "--as", ""], "--as: '' is no bucket's name"),
     ],
 )
 def test_wrong_arguments(host: Host, arguments: list[str], said: str) -> None:
@@ -550,6 +550,101 @@ def test_import_logs(filled: Host, tmp_path: Path) -> None:
     assert report == {"files": 0, "known": 1, "changed": [], "lines": 0, "unparsed": 0, "examples": [], "rows": 0}
 
 
+RENAMED = """
+[backends.aws]
+preset = "s3"
+endpoint_url = "http://127.0.0.1:2"
+
+[routes.images]
+bucket = "images"
+primary = "ceph"
+fallbacks = ["aws"]
+buckets = {aws = "foodco-images"}
+"""
+
+
+def test_a_bucket_that_its_store_calls_otherwise(host: Host, tmp_path: Path) -> None:
+    """What callers have read of it does not pass for never read."""
+    host.file.write_text(host.file.read_text() + RENAMED)
+    host.store().add(seen(got("a", bucket="images", route="images")), "web")
+    put = into(tmp_path / "stock")
+    deliver(put, *(f'"{key}","5","2020-01-01T00:00:00.000Z"' for key in "abc"))
+    log = tmp_path / "log"
+    log.write_text(log_line("b").replace(" menus ", " foodco-images ") + log_line("b"))
+    assert host.run("import-inventory", str(tmp_path / "stock")).stdout == (
+        "images (of foodco-images, as its store calls it): 3 objects at 2026-11-28 01:00Z, of 1 file\n"
+    )
+    host.run("import-logs", str(log))
+    assert only(host.told("unread", "images"), "objects") == [(1,)]
+    assert "no objects of bucket foodco-images are known" in host.run("unread", "foodco-images").stderr
+    assert only(host.told("keys", "--from", "server-logs"), "bucket", "key") == [("images", "b"), ("menus", "b")]
+    assert only(host.told("readers"), "bucket", "operations") == [("images", 1.0), ("menus", 1.0)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        '[routes.old]\nbucket = "pictures"\nprimary = "aws"\nbuckets = {aws = "foodco-images"}\n',
+        '[routes.old]\nbucket = ["foodco-images", "x-*"]\nprimary = "ceph"\n',
+    ],
+)
+def test_a_bucket_that_callers_may_call_otherwise(host: Host, tmp_path: Path, other: str) -> None:
+    host.file.write_text(host.file.read_text() + RENAMED + other)
+    deliver(into(tmp_path / "stock"), '"a","5","2020-01-01T00:00:00.000Z"')
+    log = tmp_path / "log"
+    log.write_text(log_line("b").replace(" menus ", " foodco-images "))
+    for arguments in (["import-inventory", str(tmp_path / "stock")], ["import-logs", str(log)]):
+        ran = host.run(*arguments, code=2)
+        assert (
+            "--as: is missing: by the configuration, bucket foodco-images may be images of routes.images" in ran.stderr
+        )
+        assert "of routes.old" in ran.stderr
+    assert host.told("keys", "--from", "server-logs") == []
+    for arguments in (["import-inventory", str(tmp_path / "stock")], ["import-logs", str(log)]):
+        host.run(*arguments, "--as", "pictures")
+    assert only(host.told("keys", "--from", "server-logs"), "bucket", "key") == [("pictures", "b")]
+    assert only(host.told("unread", "pictures"), "objects") == [(1,)]
+
+
+def test_routes_of_one_bucket_agree(host: Host, tmp_path: Path) -> None:
+    again = RENAMED[RENAMED.index("[routes") :].replace("[routes.images]", '[routes.some]\nprefix = "eu/"')
+    host.file.write_text(host.file.read_text() + RENAMED + again)
+    deliver(into(tmp_path / "stock"), '"a","5","2020-01-01T00:00:00.000Z"')
+    assert json.loads(host.run("import-inventory", str(tmp_path / "stock"), "--json").stdout)["bucket"] == "images"
+
+
+def test_readers(host: Host, tmp_path: Path) -> None:
+    ran = host.run("readers", "--format", "json")
+    assert json.loads(ran.stdout) == []
+    assert "no request is known in the last 7 days" in ran.stderr
+    assert "import-logs" in ran.stderr
+    (tmp_path / "log").write_text(log_line("a") * 2 + log_line("a", agent="Boto3/1") + log_line("a", at=LONG_AGO))
+    host.run("import-logs", str(tmp_path / "log"))
+    row = {"requester": "arn:aws:iam::1:user/web", "bucket": "menus", "operation": "read"}
+    assert host.told("readers") == [
+        row | {"agent": "curl", "operations": 2.0, "bytes": 20.0},
+        row | {"agent": "Boto3", "operations": 1.0, "bytes": 10.0},
+    ]
+    assert only(host.told("readers", "--days", "30", "--limit", "1", "--bucket", "menus"), "operations") == [(3.0,)]
+    assert host.told("readers", "--bucket", "other") == []
+    assert host.run("readers").stdout.splitlines()[1].split() == [
+        "arn:aws:iam::1:user/web", "curl", "menus", "read", "2", "20", "bytes",
+    ]  # fmt: skip
+    assert "No such option" in host.run("readers", "--fleet", code=2).stderr
+
+
+@pytest.mark.parametrize("command", ["keys", "prefixes", "source", "readers", "unread"])
+def test_names_that_are_no_unicode(filled: Host, command: str) -> None:
+    named = ["caf\udce9"] if command == "unread" else ["--bucket", "caf\udce9"]
+    assert filled.told(command, *named) == []
+    if command == "keys":
+        filled.store().add(seen(got("caf\udce9/1")), "web")
+        assert only(filled.told(command, "--prefix", "caf\udce9"), "key") == [("caf\\udce9/1",)]
+    if command == "source":
+        filled.store().add(seen(got("a", bucket="caf\udce9", route=None)), "web")
+        assert only(filled.told(command, *named), "bucket") == [("caf\\udce9",)]
+
+
 @pytest.mark.parametrize("content", [None, "", "no log\nat all\n", b"\x1f\x8b"])
 def test_nothing_is_parsed(host: Host, tmp_path: Path, content: str | bytes | None) -> None:
     path = tmp_path / "log.gz"
@@ -705,12 +800,10 @@ def test_the_page(reader: Reader) -> None:
     # Elsewhere.
     shutil.rmtree(store.directory)
     Path("stats.toml").write_text(blocks("toml", "Before anything is deployed")[0])
-    logs, keys, prefixes, imported, unread = reader.follow("Before anything is deployed")
+    logs, keys, prefixes, who, imported, unread = reader.follow("Before anything is deployed")
     assert logs == "1 file read: 1 records, 1 rows of keys and days\n"
     assert cells(keys, 1, 2, 8) == [("foodco-images", "1", "2026/pizza.jpg")]
     assert cells(prefixes, 3, 8) == [("1", "2026/")]
     assert cells(unread, 0, 1, 2) == [(">365 d", "1", "6 bytes")]
-    with closing(sqlite3.connect(store.directory / "access.sqlite3")) as database:
-        readers = database.execute(blocks("sql", "Before anything is deployed")[0]).fetchall()
-    assert readers == [("foodco-images", "arn:aws:iam::1:user/web", "Mozilla", 1.0, 10.0)]
+    assert cells(who, 0, 1, 2, 3, 4) == [("arn:aws:iam::1:user/web", "Mozilla", "foodco-images", "read", "1")]
     assert reader.commands == sum(block.count("foodco-storage ") for block in blocks("sh"))

@@ -60,7 +60,7 @@ class foodco_storage_client:  # noqa: N801 - a function's name for what is used 
 def test_prometheus_and_measures(two: Any, tmp_path: Path) -> None:
     prometheus_client = pytest.importorskip("prometheus_client")
     storage = two.storage(phase="cutover", mirror={"mode": "async"}) | {
-        "telemetry": {"prometheus": True},
+        "telemetry": {"prometheus": True, "access": {"enabled": True, "directory": str(tmp_path / "access")}},
         "journal": {"directory": str(tmp_path)},
     }
     # Those of other tests are measured too.
@@ -78,6 +78,8 @@ def test_prometheus_and_measures(two: Any, tmp_path: Path) -> None:
     lines = told.splitlines()
     assert 'foodco_storage_journal_depth{route="measured"} 1.0' in lines
     assert 'foodco_storage_breaker_state{backend="new"} 0.0' in lines
+    for what in ("days", "flushes", "measures"):
+        assert [line for line in lines if line.startswith(f'foodco_storage_telemetry_losses_total{{what="{what}"}}')]
     operations = [line for line in lines if line.startswith("foodco_storage_operations_total")]
     assert len(operations) == 1
     assert 'operation="GetObject"' in operations[0]
