@@ -45,7 +45,7 @@ class Recorder:
     Args:
         store: where it is written down.
         service: what this program is called.
-        max_keys: so many keys are told apart between two flushes; about 500 bytes each.
+        max_keys: so many keys are told apart between two flushes; up to twice as many rows of about 400 bytes are held.
         flush_seconds: between two flushes.
         shipments: sends it to the telemetry bucket too; None for nobody.
 

@@ -26,9 +26,10 @@ class _Measuring:
     """Told once: when the last byte was read, when reading fails for good, or when it is closed or dropped before."""
 
     _ends_at_its_size = True
-    _ended: Told | None
-    _size: int | None
-    _born: int
+    # An interrupt may come before they are set.
+    _ended: Told | None = None
+    _size: int | None = None
+    _born: int = 0
     # Not the error itself, whose traceback holds this body: it would not be dropped.
     _failure: Ended | None = None
     _amount_read: int

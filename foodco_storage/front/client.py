@@ -14,12 +14,23 @@ from foodco_storage.telemetry.requests import note
 from foodco_storage.telemetry.telling import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from foodco_storage.flows.request import Parameters, Response
     from foodco_storage.front.dispatch import Dispatch
     from foodco_storage.front.events import SharedEvents
     from foodco_storage.front.invalidation import Invalidation
+    from foodco_storage.telemetry.telling import Telling
+
+    Record = Callable[[Callable[[str, Parameters], Response], str, Parameters, Telling], Response]
+
+
+def _load_record() -> Record:
+    # Nobody listens to most clients.
+    from foodco_storage.front.recorded import recorded  # noqa: PLC0415
+
+    StorageClient.record = staticmethod(recorded)
+    return recorded
 
 
 class StorageClient:
@@ -27,6 +38,9 @@ class StorageClient:
 
     invalidation: ClassVar[Invalidation | None] = None
     """Tells caches of writes, once the process has one (`front.caching`)."""
+
+    record: ClassVar[Record | None] = None
+    """Carries out an operation and tells of it (`front.recorded`), once somebody has listened."""
 
     _dispatch: Dispatch | None = None
     _events: SharedEvents | None = None
@@ -48,11 +62,10 @@ class StorageClient:
     def _make_api_call(self, operation_name: str, api_params: Parameters) -> Response:
         if not hooks.on:
             return self._heard(operation_name, api_params)
-        from foodco_storage.front.recorded import recorded  # noqa: PLC0415 - nobody listens to most clients
-
+        record = StorageClient.record or _load_record()
         dispatch = self._dispatch
         telling = PLAIN if dispatch is None else dispatch.telling(operation_name, api_params)
-        return recorded(self._heard, operation_name, api_params, telling)
+        return record(self._heard, operation_name, api_params, telling)
 
     def _heard(self, operation_name: str, api_params: Parameters) -> Response:
         """Carry out an operation, with the parameters as the caller's event handlers leave them."""

@@ -43,7 +43,8 @@ def _before_send(request: Any, **_: Any) -> None:
         sending[_ATTEMPTS] += 1
         if request.method in _WITH_A_BODY:
             headers = request.headers
-            length = headers.get("X-Amz-Decoded-Content-Length") or headers.get("Content-Length")
+            # One of them: botocore takes Content-Length away where it sends in chunks.
+            length = headers.get("Content-Length") or headers.get("X-Amz-Decoded-Content-Length")
             sending[_LAST_BODY_BYTES] = int(length) if length and str(length).isdecimal() else 0
             sending[_BODY_BYTES] += sending[_LAST_BODY_BYTES]
 
