@@ -19,8 +19,9 @@ _AT_ONCE = 128
 
 
 class Window:
-    """A hook that counts, in bounded memory: up to twice `max_keys` rows of about 400 bytes, and half as much again while it
-    is taken.
+    """A hook that counts, in bounded memory.
+
+    Up to twice `max_keys` rows of about 400 bytes, and half as much again while it is taken.
 
     Any number of threads may call it, at any time. Of `Operation` it counts objects, traffic and requests; of `Work`, the
     requests; nothing of other events.
