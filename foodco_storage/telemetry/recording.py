@@ -46,13 +46,6 @@ class Recording:
         self.begun = clock()
         self.requests: list[Request] = []
 
-    def noted(self, request: Request, last_body_bytes: int) -> None:
-        """A request made for it has ended."""
-        # Several threads may do so at once: an append is one step.
-        self.requests.append(request)
-        if last_body_bytes:
-            self.sent_bytes = last_body_bytes
-
 
 IGNORED = Recording(PLAIN)
 """Stands for what nobody is told of."""
