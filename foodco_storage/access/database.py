@@ -11,21 +11,18 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import stat
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from foodco_storage.access import rows
 from foodco_storage.access.prefixes import prefix_of
-from foodco_storage.access.trouble import BUSY_SECONDS, code, explained
+from foodco_storage.access.trouble import DATABASE, explained
+from foodco_storage.database_files import BUSY_SECONDS, is_ready, prepare, write_ahead
 from foodco_storage.errors import StatisticsError
 
 logger = logging.getLogger("foodco_storage")
-
-DATABASE = "access.sqlite3"
 
 _LOG_BYTES = 16 << 20
 """Where the write-ahead log is longer, it is written into the database."""
@@ -106,7 +103,7 @@ def connected(directory: Path) -> Iterator[sqlite3.Connection]:
     """
     with _lock:
         try:
-            prepare(directory)
+            prepare(directory, DATABASE, StatisticsError)
             connection = _connect(directory / DATABASE)
             try:
                 yield connection
@@ -118,39 +115,10 @@ def connected(directory: Path) -> Iterator[sqlite3.Connection]:
             raise explained(error, directory) from error
 
 
-def prepare(directory: Path) -> None:
-    """Make what is not there: the directory for its owner only, the database's file as well.
-
-    Raises:
-        StatisticsError: when others could write to it.
-        OSError: when it can't be made.
-    """
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise StatisticsError(str(directory), "it is a file: name another directory") from error
-    status = directory.stat()
-    if status.st_uid != os.geteuid():
-        raise StatisticsError(
-            str(directory),
-            f"it belongs to user {status.st_uid}, and this process is user {os.geteuid()}: name a directory that this user "
-            "alone has, or one that is not there yet",
-        )
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise StatisticsError(
-            str(directory),
-            f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o}): `chmod go-w` it, or name one below it that "
-            "is not there yet",
-        )
-    with suppress(FileExistsError):
-        # SQLite gives its log the same permissions.
-        os.mknod(directory / DATABASE, 0o600 | stat.S_IFREG)
-
-
 def _connect(path: Path) -> sqlite3.Connection:
     connection = _opened(path, BUSY_SECONDS)
     try:
-        _write_ahead(connection, path)
+        write_ahead(connection, path, StatisticsError)
         connection.execute("PRAGMA synchronous = NORMAL")
         # The last one to close does, and `_shorten_log`: automatic ones let others write meanwhile, which before SQLite
         # 3.51.3 could corrupt the database (https://www.sqlite.org/wal.html#walresetbug).
@@ -160,10 +128,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         # Kibibytes: for a flush of many keys.
         connection.execute("PRAGMA cache_size = -16384")
         connection.create_function("prefix_of", 2, prefix_of, deterministic=True)
-        if not _is_ready(connection, path):
+        if not is_ready(connection, path, APPLICATION_ID, VERSION, StatisticsError):
             # Another process may be at it.
             with transaction(connection):
-                if not _is_ready(connection, path):
+                if not is_ready(connection, path, APPLICATION_ID, VERSION, StatisticsError):
                     for statement in _TABLES:
                         connection.execute(statement)
     except BaseException:
@@ -190,40 +158,6 @@ def _shorten_log(connection: sqlite3.Connection, path: Path) -> None:
     except (sqlite3.Error, OSError) as error:
         # What was written is written: who called must not do it again. The next one tries.
         logger.debug("the log of access statistics stays long for now: %s", explained(error, path.parent))
-
-
-def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
-    give_up_at = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        except sqlite3.OperationalError as error:
-            # Where several processes open a new file at once, SQLite does not wait by itself here.
-            if code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
-                raise
-            time.sleep(0.01)
-        else:
-            break
-    if mode != "wal":
-        raise StatisticsError(str(path.parent), "its file system can't share memory: name a directory on a local disk")
-
-
-def _is_ready(connection: sqlite3.Connection, path: Path) -> bool:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION_ID:
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if (application, version, tables) != (0, 0, 0):
-            raise StatisticsError(
-                str(path.parent), f"{path.name} is another program's database: name another directory"
-            )
-    if version > VERSION:
-        raise StatisticsError(
-            str(path.parent),
-            f"it was made by a newer version of foodco_storage (version {version} of the tables, this one knows {VERSION}): "
-            "update this one, or name another directory",
-        )
-    return bool(version)
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def existing_store(configuration: Configuration, *, is_needed: bool = True) -> S
         ConfigurationError: nothing says where it is.
         OSError: another user's directory, which can't be looked into.
     """
-    from foodco_storage.access.database import DATABASE  # noqa: PLC0415 - slow to import, and only used here
+    from foodco_storage.access.trouble import DATABASE  # noqa: PLC0415 - slow to import, and only used here
 
     store = host_store(configuration)
     if (store.directory / DATABASE).exists():

@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from foodco_storage.database_files import prepare
 from foodco_storage.errors import JournalError
-from foodco_storage.journal import folder, forks
+from foodco_storage.journal import forks
 from foodco_storage.journal.owners import Owner, forget
 from foodco_storage.journal.schema import checkpoint, connect, transaction
-from foodco_storage.journal.trouble import explained
+from foodco_storage.journal.trouble import DATABASE, explained
+
+OWNERS = "owners"
+"""The directory of the owners' lock files."""
 
 # About a thousand pages of the log, SQLite's own measure. A checkpoint takes some milliseconds, mostly syncing.
 _CHECKPOINT_ROWS = 300
@@ -32,8 +36,8 @@ class Access:
     def __init__(self, directory: Path) -> None:
         # Opened again later, from whatever working directory.
         self.directory = directory.absolute()
-        self.owners = self.directory / folder.OWNERS
-        self._database = self.directory / folder.DATABASE
+        self.owners = self.directory / OWNERS
+        self._database = self.directory / DATABASE
         # One connection and a lock, not one for each thread: threads that wait for SQLite's own lock sleep for milliseconds.
         # Reentrant: the garbage collector may run a finalizer that uses the journal while this thread does.
         self._lock = threading.RLock()
@@ -74,7 +78,7 @@ class Access:
         return self._connection
 
     def _open(self) -> None:
-        folder.prepare(self.directory)
+        prepare(self.directory, DATABASE, JournalError)
         connection = connect(self._database)
         try:
             found = self._must_be_there()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from foodco_storage.database_files import BUSY_SECONDS, is_ready, write_ahead
 from foodco_storage.errors import JournalError
-from foodco_storage.journal.trouble import BUSY_SECONDS, code
 
 APPLICATION_ID = 0x666F6F64
 """Says in the file's header that it is a journal of ours."""
@@ -75,50 +74,19 @@ def connect(path: Path) -> sqlite3.Connection:
         f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     try:
-        _write_ahead(connection, path)
+        write_ahead(connection, path, JournalError)
         connection.execute("PRAGMA synchronous = NORMAL")
         # By `checkpoint` instead.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         # Another process may be about to make the tables: looked at in one transaction, or a part of them could be seen.
         with transaction(connection):
-            if not _is_ready(connection, path):
+            if not is_ready(connection, path, APPLICATION_ID, VERSION, JournalError):
                 for statement in _TABLES:
                     connection.execute(statement)
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
-    give_up_at = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        except sqlite3.OperationalError as error:
-            # Where several processes open a new file at once, SQLite does not wait by itself here.
-            if code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
-                raise
-            time.sleep(0.01)
-        else:
-            break
-    if mode != "wal":
-        raise JournalError(str(path.parent), "its file system can't share memory: name a directory on a local disk")
-
-
-def _is_ready(connection: sqlite3.Connection, path: Path) -> bool:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application != APPLICATION_ID and (application, version, tables) != (0, 0, 0):
-        raise JournalError(str(path.parent), f"{path.name} is another program's database: name another directory")
-    if version > VERSION:
-        raise JournalError(
-            str(path.parent),
-            f"it was made by a newer version of foodco_storage (version {version} of the tables, this one knows {VERSION}): "
-            "update this one, or name another directory",
-        )
-    return bool(version)
 
 
 @contextmanager
