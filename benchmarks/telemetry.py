@@ -16,7 +16,7 @@ from benchmarks.cells import BOTO3
 from benchmarks.environment import REPOSITORY, clean_environment
 from benchmarks.report import markdown, ratio
 from benchmarks.telemetry_answers import OPERATIONS
-from benchmarks.telemetry_cells import ALONE, NOTHING, OFF, PEERS, ROUTED, UNROUTED, is_installed
+from benchmarks.telemetry_cells import ALONE, BETWEEN, NOTHING, OFF, PEERS, ROUTED, UNROUTED, is_installed
 from benchmarks.telemetry_statistics import COUNTER, STORE, WINDOW, sketched, zipf
 
 BAR_US = 5.0
@@ -25,11 +25,11 @@ BAR_US = 5.0
 PARTS = ("operations", "memory", "sketch")
 
 _EXPONENTS = (0.8, 1.0, 1.2)
-_TURNS = {UNROUTED: (32, 4), ROUTED: (32, 4), ALONE: (1, 128)}
+_TURNS = {UNROUTED: (32, 4), ROUTED: (32, 4), BETWEEN: (1, 128), ALONE: (1, 128)}
 """In a round, turns and operations in each. The statistics put off counting 127 times: each round has its share."""
 
-_ROUNDS_ALONE = 30
-"""Rounds of telemetry alone for one of whole operations, which takes far longer."""
+_ROUNDS = {ALONE: 30}
+"""So many times the rounds of the others, which take far longer."""
 
 Processes = Sequence[Sequence[dict[str, Any]]]
 
@@ -85,13 +85,13 @@ def _operations(options: argparse.Namespace) -> bool:
             _say(f"{package} is not installed, and left out")
     _say(f"{options.processes} processes, in each {options.rounds} rounds of {math.prod(_TURNS[UNROUTED])} operations")
     for kind, (turns, repeats) in _TURNS.items():
-        rounds = options.rounds * (_ROUNDS_ALONE if kind == ALONE else 1)
+        rounds = options.rounds * _ROUNDS.get(kind, 1)
         task = {"part": "operations", "kind": kind, "rounds": rounds, "turns": turns, "repeats": repeats}
         if options.quick:
             task |= {"rounds": 1, "turns": 1, "repeats": 1}
         processes = [_in_fresh_process(**task) for _ in range(options.processes)]
         for operation in OPERATIONS:
-            _say(f"\n## {operation}, {kind}\n\n{_table(processes, operation, with_boto3=kind != ALONE)}")
+            _say(f"\n## {operation}, {kind}\n\n{_table(processes, operation, with_boto3=kind in {UNROUTED, ROUTED})}")
     # Of the last ones, telemetry alone.
     return _say_bars(processes)
 

@@ -107,9 +107,12 @@ def _sender() -> Send:
 
 def _request(method: str) -> AWSPreparedRequest:
     headers = {"User-Agent": "Boto3", "Authorization": "none"}
+    body = None
     if method == "PUT":
         headers["Content-Length"] = str(len(BODY))
-    return AWSPreparedRequest(method, f"{NOWHERE}/{PRIMARY}/{_KEY}", HeadersDict(headers), None, method == "GET")
+        # As botocore has bytes when it has computed their checksum.
+        body = io.BytesIO(BODY)
+    return AWSPreparedRequest(method, f"{NOWHERE}/{PRIMARY}/{_KEY}", HeadersDict(headers), body, method == "GET")
 
 
 def _response(method: str) -> dict[str, Any]:

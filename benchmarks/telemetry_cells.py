@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -37,7 +37,9 @@ PEERS = {
 }
 """Packages by a module of theirs; those that are not installed have no rows."""
 
-UNROUTED, ROUTED, ALONE = "no route", "a route", "telemetry alone"
+UNROUTED, ROUTED = "no route", "a route"
+ALONE, BETWEEN = "telemetry alone", "telemetry alone, after botocore has sent a HEAD"
+"""In a loop all that telemetry needs is in the processor's caches; between two operations botocore takes their room."""
 
 Listening = Callable[[], AbstractContextManager[None]]
 
@@ -51,23 +53,25 @@ class Cell:
         actions: by operation, what is done once.
         listening: in it, somebody listens; entered and left again and again.
         is_told: whether hooks are told.
+        before: what is done before each action, and not measured.
     """
 
     name: str
     actions: Actions
     listening: Listening = nullcontext
     is_told: bool = True
+    before: Callable[[], object] | None = None
 
 
 def cells(kind: str, directory: Path, stack: ExitStack) -> list[Cell]:
     """The rows of a table.
 
     Args:
-        kind: `UNROUTED` or `ROUTED`, whole clients beside boto3; `ALONE`, what telemetry adds and nothing else.
+        kind: `UNROUTED` or `ROUTED`, whole clients beside boto3; `ALONE` and `BETWEEN`, what telemetry adds and nothing else.
         directory: for statistics.
         stack: closes what is to be closed.
     """
-    if kind == ALONE:
+    if kind in {ALONE, BETWEEN}:
         found, own = [Cell(name, bare(), is_told=False) for name in (OFF, OFF_AGAIN)], listened_to()
     else:
         store = Backend(preset="ceph", endpoint_url=NOWHERE, region="us-east-1")
@@ -85,6 +89,9 @@ def cells(kind: str, directory: Path, stack: ExitStack) -> list[Cell]:
     found += [Cell(name, own, listening) for name, listening in _listenings(directory, stack).items()]
     for cell in found:
         _expect(cell)
+    if kind == BETWEEN:
+        before = whole(boto3.client("s3", endpoint_url=NOWHERE, region_name="us-east-1"))["head"]
+        found = [replace(cell, before=before) for cell in found]
     return found
 
 

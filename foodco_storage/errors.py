@@ -13,6 +13,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
+from foodco_storage.places import shown
+
 
 class StorageError(Exception):
     """Any error that this library makes itself."""
@@ -130,6 +132,23 @@ class StatisticsError(StorageError):
         self.place = place
         self.problem = problem
         super().__init__(f"statistics {place}: {problem}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.place, self.problem)
+
+
+class RecordsError(StorageError):
+    """S3's own records (server access logs, an inventory) can't be read as such: name others, or mend them.
+
+    Args:
+        place: the file or location; told without user, password and query.
+        problem: what is wrong, and the fix.
+    """
+
+    def __init__(self, place: str, problem: str) -> None:
+        self.place = shown(place)
+        self.problem = problem
+        super().__init__(f"{self.place}: {problem}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.place, self.problem)

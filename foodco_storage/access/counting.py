@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from operator import add
 from typing import Any, TypeAlias
 
-from foodco_storage.access.prefixes import ANY_BUCKET, WHOLE
+from foodco_storage.access.prefixes import WHOLE
 from foodco_storage.access.rests import Rests, most_rests
 from foodco_storage.access.rows import (
     CACHE_HITS,
@@ -25,10 +24,8 @@ from foodco_storage.access.rows import (
     added,
 )
 from foodco_storage.access.summary import Summary
-from foodco_storage.telemetry.events import Event, Operation, Request, Work
-
-MAX_TRAFFIC_ROWS = 10_000
-"""So many rows of traffic, and of requests, are told apart; beyond, buckets are not."""
+from foodco_storage.access.traffic import Traffic
+from foodco_storage.telemetry.events import Event, Operation, Work
 
 MAX_DAYS = 100
 """So many dates are kept where nothing can be written down; those beyond, least recently counted for, are lost."""
@@ -39,10 +36,7 @@ WHOLE_DAYS = 2
 _DAY_SECONDS = 86_400.0
 _READ = frozenset({"ok", "abandoned", "not_modified"})
 _WRITING = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
-_LOOKS = frozenset({"GetObject", "HeadObject"})
 _CACHES = frozenset({"memory", "disk"})
-_SOURCE_DECIDES = frozenset({"source", "backfill"})
-_CLASSES = {n: f"{n}xx" for n in range(2, 6)}
 
 Key: TypeAlias = tuple[str | None, str | None, str]
 """Route, bucket, key."""
@@ -51,25 +45,6 @@ Key: TypeAlias = tuple[str | None, str | None, str]
 def weight(row: Any) -> float:
     """What the rows of keys are compared by: reads, writes and deletes together."""
     return float(row[READS] + row[WRITES] + row[DELETES])
-
-
-def why(event: Operation) -> str:
-    """Why a read was served from where it was.
-
-    Returns:
-        `no route`; `stale` (a cache's, since no store could be asked), `primary down` (a fallback's, since the primary could
-        not answer), `phase` (the route is in `source` or `backfill`), `not on the primary` (a fallback's, since only it has
-        the object); else empty. The first that is so.
-    """
-    if event.route is None:
-        return "no route"
-    if event.is_stale:
-        return "stale"
-    if event.is_degraded:
-        return "primary down"
-    if event.phase in _SOURCE_DECIDES:
-        return "phase"
-    return "not on the primary" if event.is_fallback else ""
 
 
 class _Day:
@@ -119,8 +94,7 @@ class Counting:
         self.lost_days = 0
         """So many days had to be dropped."""
         self._today = _Day(0, max_keys)
-        self._traffic: dict[tuple[str | None, ...], list[float]] = {}
-        self._requests: dict[tuple[str | None, ...], list[float]] = {}
+        self._traffic = Traffic()
 
     @property
     def is_full(self) -> bool:
@@ -130,7 +104,7 @@ class Counting:
     def taken(self) -> Batch:
         """All of it. It is the caller's, and nothing is counted here any more."""
         days = {day.text: day.taken() for day in self._days.values()}
-        return Batch(days, traffic=self._traffic, requests=self._requests)
+        return Batch(days, traffic=self._traffic.operations, requests=self._traffic.requests)
 
     def add(self, batch: Batch) -> None:
         """Add what was counted elsewhere, before."""
@@ -147,12 +121,7 @@ class Counting:
             day.summary.merge(wholes, seen.floor)
         for number, day in own.items():
             self._use(number, day)
-        for names, sums in batch.traffic.items():
-            row = self._traffic_row(names)
-            row[:] = map(add, row, sums)
-        for names, sums in batch.requests.items():
-            row = self._requests.setdefault(names, [0.0] * len(sums))
-            row[:] = map(add, row, sums)
+        self._traffic.add(batch)
         if self._days:
             self._today = next(reversed(self._days.values()))
             self._limit()
@@ -161,9 +130,7 @@ class Counting:
         """Count an event."""
         if type(event) is Operation:
             day = self._day(event.at)
-            self._count_traffic(event, day.text)
-            if event.requests:
-                self._count_requests(event.requests, day.text, event.weight)
+            self._traffic.count(event, day.text)
             if event.operation == "GetObject":
                 if event.outcome in _READ:
                     self._count_read(event, day)
@@ -173,7 +140,7 @@ class Counting:
                 elif event.operation == "DeleteObject":
                     self._row(event, day)[DELETES] += event.weight
         elif type(event) is Work and event.requests:
-            self._count_requests(event.requests, self._day(event.at).text, 1.0)
+            self._traffic.count_requests(event.requests, self._day(event.at).text, 1.0)
 
     def _day(self, at: float) -> _Day:
         if 0 <= at - self._today.start < _DAY_SECONDS and self._days:
@@ -193,8 +160,7 @@ class Counting:
             return
         for number in list(self._days)[:-MAX_DAYS]:
             lost = self._days.pop(number).text
-            self._traffic = {names: sums for names, sums in self._traffic.items() if names[0] != lost}
-            self._requests = {names: sums for names, sums in self._requests.items() if names[0] != lost}
+            self._traffic.drop(lost)
             self.lost_days += 1
         for day in list(self._days.values())[:-WHOLE_DAYS]:
             if day.summary.rows or len(day.rests.rows) > most_rests(1):
@@ -230,43 +196,3 @@ class Counting:
         row[WRITTEN_BYTES] += event.size * times
         if row[LAST_WRITTEN_AT] is None or row[LAST_WRITTEN_AT] < event.at:
             row[LAST_WRITTEN_AT] = event.at
-
-    def _count_traffic(self, event: Operation, day: str) -> None:
-        operation = event.operation
-        key = (
-            day,
-            event.route,
-            event.bucket,
-            event.phase,
-            operation,
-            event.backend,
-            event.cache,
-            event.outcome,
-            why(event) if operation in _LOOKS else "",
-        )
-        row = self._traffic.get(key) or self._traffic_row(key)
-        times = event.weight
-        row[0] += times
-        row[1] += event.size * times
-        row[2] += event.seconds * times
-
-    def _traffic_row(self, key: tuple[str | None, ...]) -> list[float]:
-        if key not in self._traffic and len(self._traffic) >= MAX_TRAFFIC_ROWS:
-            key = (*key[:2], ANY_BUCKET, *key[3:])
-        return self._traffic.setdefault(key, [0.0, 0.0, 0.0])
-
-    def _count_requests(self, requests: tuple[Request, ...], day: str, times: float) -> None:
-        for request in requests:
-            status = _CLASSES.get((request.status or 0) // 100, "none")
-            key = day, request.backend, request.operation, status
-            row = self._requests.get(key)
-            if row is None:
-                row = self._requests[key] = [0.0] * 6
-            attempts = request.attempts
-            row[0] += times
-            row[1] += attempts * times
-            if attempts > 1:
-                row[2] += (attempts - 1) * times
-            row[3] += request.sent_bytes * times
-            row[4] += request.received_bytes * times
-            row[5] += request.seconds * times

@@ -17,9 +17,9 @@ from foodco_storage.access.asking import Answer
 from foodco_storage.access.database import KINDS
 from foodco_storage.access.formats import SUFFIXES, columns, kind
 from foodco_storage.access.prefixes import WHOLE
-from foodco_storage.access.records_trouble import shown
 from foodco_storage.access.store import Store
 from foodco_storage.errors import StatisticsError
+from foodco_storage.places import shown
 
 if TYPE_CHECKING:
     # An extra.

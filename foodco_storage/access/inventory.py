@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct, field
 
 from foodco_storage.access.inventory_files import READERS, InventoryObject
-from foodco_storage.access.records_trouble import RecordsError
+from foodco_storage.errors import RecordsError
 
 MANIFEST: Final = "manifest.json"
 _STAMPED: Final = re.compile(r"(?:(.*)/)?(\d{4}-\d\d-\d\dT\d\d-\d\dZ)/manifest\.json")

@@ -17,7 +17,7 @@ from urllib.parse import unquote_plus
 
 from msgspec import Struct
 
-from foodco_storage.access.records_trouble import RecordsError
+from foodco_storage.errors import RecordsError
 
 _NAMES: Final = {
     "bucket": "Bucket",

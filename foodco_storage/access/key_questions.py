@@ -130,7 +130,7 @@ def never_read(source: Source, bucket: str, *, since_days: int = 90) -> Answer:
 
     Args:
         source: who answers.
-        bucket: as callers say it, whatever its store calls it (`imports.import_inventory`).
+        bucket: as callers say it, whatever its store calls it (`inventory_imports.import_inventory`).
         since_days: of the last days, today included; by whatever record.
 
     Returns:

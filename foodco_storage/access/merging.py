@@ -12,11 +12,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from foodco_storage.access.counting import MAX_TRAFFIC_ROWS
 from foodco_storage.access.database import KINDS
 from foodco_storage.access.prefixes import ANY_BUCKET, FOLD_DEPTH, WHOLE, as_text
 from foodco_storage.access.rests import most_rests
 from foodco_storage.access.rows import ACCESS_LATEST, ACCESS_SUMS, READER_NAMES, READER_SUMS, Day
+from foodco_storage.access.traffic import MAX_TRAFFIC_ROWS
 
 _SUMS = (
     ", ".join(f"sum({name})" for name in ACCESS_SUMS[1:]) + ", " + ", ".join(f"max({name})" for name in ACCESS_LATEST)

@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from weakref import WeakSet
 
 from foodco_storage.access.shipments import Shipments
+from foodco_storage.access.shipping import Shipping
 from foodco_storage.access.store import Store
 from foodco_storage.access.window import Window
 from foodco_storage.errors import StorageError
@@ -22,10 +23,7 @@ logger = logging.getLogger("foodco_storage")
 EXIT_SECONDS = 5.0
 """How long the end of the interpreter waits for the last flush and shipment."""
 
-_FIRST_RETRY_SECONDS = 60.0
 _PATIENCE_SECONDS = 0.5
-_SHIP_SECONDS = 1.0
-"""So long objects are put until it is looked again what is to be written down, and whether it is over."""
 
 _EXIT_PRIORITY = 10
 _STOP = "stop"
@@ -70,8 +68,6 @@ class Recorder:
         self._shipments = shipments
         self.failed_flushes = 0
         """So often what was seen could not be written down; it is tried again. Of this process; only grows."""
-        self.failed_shipments = 0
-        """So often it could not be shipped; likewise."""
         self.lost_days = 0
         """So many days' counts were dropped, since they could not be written down for too long; likewise."""
         self._pid = os.getpid()
@@ -90,10 +86,7 @@ class Recorder:
         self._ended: SimpleQueue[None] = SimpleQueue()
         self._deadline: float | None = None
         self._is_warned = False
-        self._is_ship_warned = False
-        self._is_behind = False
-        self._ship_again_at = 0.0
-        self._retry_seconds = _FIRST_RETRY_SECONDS
+        self._shipping = None if self._shipments is None else Shipping(self._shipments)
         self._is_closed = False
         self._is_done = True
 
@@ -130,7 +123,8 @@ class Recorder:
         try:
             while True:
                 try:
-                    order = orders.get(timeout=0.0 if self._is_behind else self._flush_seconds)
+                    is_behind = self._shipping is not None and self._shipping.is_behind
+                    order = orders.get(timeout=0.0 if is_behind else self._flush_seconds)
                 except Empty:
                     order = ""
                 if order == _STOP:
@@ -184,25 +178,13 @@ class Recorder:
         self._orders.put(_ALL)
 
     def _ship(self, *, everything: bool) -> None:
-        if self._shipments is None or (not everything and time.monotonic() < self._ship_again_at):
-            return
-        self._is_behind = False
-        until = time.monotonic() + _SHIP_SECONDS if self._deadline is None else self._deadline
-        try:
-            # Nothing was put where another process is at it, or there is nothing: then it is not behind.
-            self._is_behind = self._shipments.ship(everything=everything, until=until) > 0 and time.monotonic() >= until
-        except Exception as error:  # noqa: BLE001 - whatever `put` raises: it is tried again
-            self.failed_shipments += 1
-            # Its class only: the text may hold an address with credentials.
-            if not self._is_ship_warned:
-                self._is_ship_warned = True
-                what = str(error) if isinstance(error, StorageError) else type(error).__name__
-                logger.warning("access statistics can't be shipped for now, and are kept and tried again: %s", what)
-            self._ship_again_at = time.monotonic() + self._retry_seconds
-            self._retry_seconds = min(2 * self._retry_seconds, 3600.0)
-        else:
-            self._is_ship_warned = False
-            self._retry_seconds = _FIRST_RETRY_SECONDS
+        if self._shipping is not None:
+            self._shipping.turn(everything=everything, deadline=self._deadline)
+
+    @property
+    def failed_shipments(self) -> int:
+        """So often it could not be shipped; likewise."""
+        return 0 if self._shipping is None else self._shipping.failures
 
     def close(self, seconds: float = EXIT_SECONDS) -> bool:
         """Write down and ship what there is, and record no more.
@@ -236,7 +218,7 @@ class Recorder:
         """In a forked child: begin anew. Forks by way of Python are seen anyway."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
-            self.failed_flushes = self.failed_shipments = self.lost_days = 0
+            self.failed_flushes = self.lost_days = 0
             self._begin()
 
 

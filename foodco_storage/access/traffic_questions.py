@@ -28,7 +28,7 @@ def still_reads(source: Source, *, since_days: int = 7) -> Answer:
     """Who still reads from another store than the primary, and why. What a cache answered is no such read.
 
     Returns:
-        service, route, bucket, backend, why (`foodco_storage.access.counting.why`), operations (GETs and HEADs), bytes,
+        service, route, bucket, backend, why (`foodco_storage.access.traffic.why`), operations (GETs and HEADs), bytes,
         share_of_route (of all GETs and HEADs of the route that were answered, by caches too); the most operations first.
     """
     since, recent = recent_days(source, since_days, 1.0)

@@ -18,11 +18,10 @@ from foodco_storage.cli.options import ConfigFile, printable
 from foodco_storage.cli.stats_buckets import naming
 from foodco_storage.cli.stats_output import moment_of, note
 from foodco_storage.cli.stats_sources import enabled, existing_store, host_store, location_options
-from foodco_storage.errors import ConfigurationError, Problem
+from foodco_storage.errors import ConfigurationError, Problem, RecordsError
 
 if TYPE_CHECKING:
-    from foodco_storage.access.imports import LogsReport
-    from foodco_storage.access.records_trouble import RecordsError
+    from foodco_storage.access.log_imports import LogsReport
     from foodco_storage.access.shipments import Shipments
     from foodco_storage.access.store import Store
     from foodco_storage.config.telemetry_model import Shipping
@@ -61,8 +60,7 @@ def import_logs(
 
     They tell what everybody has read, with this library or without. Ask of them with '--from server-logs'.
     """
-    from foodco_storage.access.imports import import_server_logs  # noqa: PLC0415 - slow to import, and only used here
-    from foodco_storage.access.records_trouble import RecordsError  # noqa: PLC0415 - the same
+    from foodco_storage.access.log_imports import import_server_logs  # noqa: PLC0415 - slow to import, and only used here
 
     configuration = enabled(config)
     called = naming(configuration, as_bucket)
@@ -86,8 +84,7 @@ def import_inventory(
 
     LOCATION is a manifest.json, or a folder that has those of one inventory below it. 'stats unread' is about these objects.
     """
-    from foodco_storage.access.imports import import_inventory as imported  # noqa: PLC0415 - slow to import
-    from foodco_storage.access.records_trouble import RecordsError  # noqa: PLC0415 - the same
+    from foodco_storage.access.inventory_imports import import_inventory as imported  # noqa: PLC0415 - slow to import
 
     configuration = enabled(config)
     called = naming(configuration, as_bucket)

@@ -16,6 +16,7 @@ from foodco_storage.cli.options import loaded
 from foodco_storage.cli.stats_output import note
 from foodco_storage.config import load
 from foodco_storage.errors import ConfigurationError, Problem
+from foodco_storage.places import shown
 
 if TYPE_CHECKING:
     from foodco_storage.access.questions import Source
@@ -149,7 +150,6 @@ def _shipped(location: str, configuration: Configuration | None, store: Store) -
     import fsspec  # noqa: PLC0415 - slow to import, and only used here
 
     from foodco_storage.access.fleet import Fleet  # noqa: PLC0415 - the same
-    from foodco_storage.access.records_trouble import shown  # noqa: PLC0415 - the same
 
     options = location_options("--shipped", location, configuration)
     files, root = fsspec.core.url_to_fs(location, **options)

@@ -20,6 +20,7 @@ from foodco_storage.telemetry.telling import Telling
 _NOTHING: Mapping[str, Any] = {}
 _CACHEABLE = frozenset({"GetObject", "HeadObject"})
 _GIVES_A_BODY = frozenset({"PutObject", "UploadPart"})
+_BYTES = (bytes, bytearray)
 
 
 def recorded(
@@ -138,7 +139,7 @@ class _Operation(Recording):
         if self.size is not None:
             return self.size
         body = params.get("Body", b"")
-        return len(body) if isinstance(body, bytes | bytearray) else self.sent_bytes
+        return len(body) if isinstance(body, _BYTES) else self.sent_bytes
 
     def _tell(self, outcome: str, status: int | None, error: str | None, size: int) -> None:
         metadata = self._metadata

@@ -19,7 +19,8 @@ from foodco_storage.config import Backend, Configuration
 from foodco_storage.config import Route as ConfiguredRoute
 from foodco_storage.config.model import CALLER
 from foodco_storage.config.read import suggestion
-from foodco_storage.drivers.threads import THREADS, ThreadDriver
+from foodco_storage.drivers.gathering import THREADS
+from foodco_storage.drivers.threads import ThreadDriver
 from foodco_storage.errors import ConfigurationError, PhaseMovedError, Problem
 from foodco_storage.flows.effects import Gate, Gather, Pause
 from foodco_storage.flows.outcomes import Unavailable

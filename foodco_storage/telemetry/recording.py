@@ -47,7 +47,14 @@ class Recording:
         self.requests: list[Request] = []
 
 
-IGNORED = Recording(PLAIN)
+class _Ignored(Recording):
+    """Keeps nothing that is written on it: it is one for all."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        pass
+
+
+IGNORED = _Ignored(PLAIN)
 """Stands for what nobody is told of."""
 
 current: ContextVar[Recording | None] = ContextVar("foodco_storage_recording", default=None)

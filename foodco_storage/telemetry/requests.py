@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -16,7 +17,6 @@ Send = Callable[[str, dict[str, Any]], dict[str, Any]]
 """`BaseClient._make_api_call` of one client."""
 
 _NOTHING: Mapping[str, Any] = {}
-_WITH_A_BODY = frozenset({"POST", "PUT"})
 
 
 _ATTEMPTS, _BODY_BYTES, _LAST_BODY_BYTES = range(3)
@@ -41,12 +41,18 @@ def _before_send(request: Any, **_: Any) -> None:
     sending = _thread.sending
     if sending is not None:
         sending[_ATTEMPTS] += 1
-        if request.method in _WITH_A_BODY:
-            headers = request.headers
-            # One of them: botocore takes Content-Length away where it sends in chunks.
-            length = headers.get("Content-Length") or headers.get("X-Amz-Decoded-Content-Length")
-            sending[_LAST_BODY_BYTES] = int(length) if length and str(length).isdecimal() else 0
-            sending[_BODY_BYTES] += sending[_LAST_BODY_BYTES]
+        body = request.body
+        if body is not None:
+            # What most objects are that callers give whole. To look for headers takes longer than all else that is done here.
+            size = body.getbuffer().nbytes - body.tell() if type(body) is BytesIO else _announced(request.headers)
+            sending[_LAST_BODY_BYTES] = size
+            sending[_BODY_BYTES] += size
+
+
+def _announced(headers: Mapping[str, Any]) -> int:
+    # One of them: botocore takes Content-Length away where it sends in chunks.
+    length = headers.get("Content-Length") or headers.get("X-Amz-Decoded-Content-Length")
+    return int(length) if length and str(length).isdecimal() else 0
 
 
 def noted(backend: str, client_meta: Any, send: Send) -> Send:

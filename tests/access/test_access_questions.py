@@ -13,13 +13,13 @@ import fsspec
 import pytest
 
 from foodco_storage.access import questions
-from foodco_storage.access.counting import why
 from foodco_storage.access.fleet import Fleet
 from foodco_storage.access.prefixes import prefix_of
 from foodco_storage.access.questions import Local
 from foodco_storage.access.rows import SERVER_LOG, AccessRow, ObjectRow, ReaderRow
 from foodco_storage.access.shipments import Shipments
 from foodco_storage.access.store import Store
+from foodco_storage.access.traffic import why
 from foodco_storage.access.window import Window
 from foodco_storage.errors import StatisticsError
 from foodco_storage.telemetry.events import Operation, Request

@@ -15,8 +15,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from foodco_storage.access import recorder as recorder_module
 from foodco_storage.access import shipments as shipments_module
+from foodco_storage.access import shipping as shipping_module
 from foodco_storage.access.counting import MAX_DAYS
 from foodco_storage.access.ending import install_sigterm
 from foodco_storage.access.recorder import Recorder
@@ -159,7 +159,7 @@ def test_days_that_are_lost_are_told_of(store, caplog):
 def test_what_is_seen_while_much_is_shipped_is_written_down(store, monkeypatch):
     """Between objects, after a second at most, and without a pause until all is put."""
     now = [0.0]
-    for module in (recorder_module, shipments_module):
+    for module in (shipping_module, shipments_module):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     time_of_store = [1_700_000_000.0]
     store.clock = lambda: time_of_store[0]

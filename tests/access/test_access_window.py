@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from foodco_storage.access.counting import MAX_DAYS, MAX_TRAFFIC_ROWS, WHOLE_DAYS
+from foodco_storage.access.counting import MAX_DAYS, WHOLE_DAYS
 from foodco_storage.access.prefixes import WHOLE
 from foodco_storage.access.rows import ACCESS_LATEST, ACCESS_SUMS, READS
+from foodco_storage.access.traffic import MAX_TRAFFIC_ROWS
 from foodco_storage.access.window import _AT_ONCE, Window
 from foodco_storage.telemetry.events import BreakerChange, Operation, Request, Step, Work
 

@@ -14,10 +14,12 @@ from typing import Any
 import fsspec
 import pytest
 
-from foodco_storage.access.imports import InventoryReport, LogsReport, import_inventory, import_server_logs
+from foodco_storage.access.inventory_imports import InventoryReport, import_inventory
+from foodco_storage.access.log_imports import LogsReport, import_server_logs
 from foodco_storage.access.questions import Local, never_read
-from foodco_storage.access.records_trouble import RecordsError, shown
 from foodco_storage.access.store import Store
+from foodco_storage.errors import RecordsError
+from foodco_storage.places import shown
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC).timestamp()
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from foodco_storage.access.inventory import DataFile, Manifest, find_manifest, inventory_objects, placed, read_manifest
 from foodco_storage.access.inventory_files import InventoryObject
-from foodco_storage.access.records_trouble import RecordsError
+from foodco_storage.errors import RecordsError
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
 CSV_MANIFEST = """{

@@ -204,7 +204,7 @@ class TestJournal:
             raise JournalError("somewhere", "the disk is full")
 
         woken: list[int] = []
-        monkeypatch.setattr(driver, "_deferred", lambda: woken.append(1))
+        monkeypatch.setattr(driver._journal, "deferred", lambda: woken.append(1))
         monkeypatch.setattr(journal, "settle", fails)
         assert driver.run(mirrored())["ETag"]
         # Nobody would come back for them before the process ends.
@@ -403,7 +403,7 @@ class TestGather:
 
 class TestBodies:
     def test_kept_whole(self, driver: ThreadDriver, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("foodco_storage.drivers.threads.SPOOL_MEMORY_BYTES", 10)
+        monkeypatch.setattr("foodco_storage.drivers.body_effects.SPOOL_MEMORY_BYTES", 10)
         body = io.BytesIO(b"x" * 100)
         spooled: list[Spooled] = []
 

@@ -139,9 +139,9 @@ def test_every_request_that_a_store_saw_is_told_of_once(
 def settle(s3: Any) -> None:
     """Wait until nothing is left to be done in the background."""
     assert background.join()
-    journal = s3._dispatch.driver._journal
+    journal = s3._dispatch.driver._journal.journal
     while journal is not None and journal.depth():
-        s3._dispatch.driver._deferred()
+        s3._dispatch.driver._journal.deferred()
         background.join()
     # Who reconciles tells of its work after the entry was settled.
     for mirroring in _opened.values():

@@ -71,7 +71,7 @@ def test_prometheus_and_measures(two: Any, tmp_path: Path) -> None:
             two.put(name, "k")
         s3.get_object(Bucket=two.bucket, Key="k")["Body"].read()
         # Not brought up to date before it was measured.
-        journal = s3._dispatch.driver._journal
+        journal = s3._dispatch.driver._journal.journal
         numbers = journal.enter([s3._dispatch.router.route(two.bucket, "k").entry({"Bucket": two.bucket, "Key": "k"})])
         told = prometheus_client.generate_latest().decode()
         journal.settle(numbers)

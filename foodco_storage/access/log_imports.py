@@ -1,4 +1,4 @@
-"""Bringing S3's own records into the store: server access logs, and inventories.
+"""Bringing server access logs of S3 into the store: every file once.
 
 A location is a local file or directory, or an fsspec URL: `s3://logs/shop/`, `foodco://logs/shop/`.
 """
@@ -6,32 +6,21 @@ A location is a local file or directory, or an fsspec URL: `s3://logs/shop/`, `f
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from gzip import BadGzipFile
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import fsspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from foodco_storage.access.inventory import (
-    MANIFEST,
-    DataFile,
-    Manifest,
-    find_manifest,
-    inventory_objects,
-    placed,
-    read_manifest,
-)
-from foodco_storage.access.prefixes import as_text
-from foodco_storage.access.records_trouble import RecordsError, shown
-from foodco_storage.access.rows import SERVER_LOG, AccessRow, ObjectRow, ReaderRow
+from foodco_storage.access.naming import Naming, naming_of
+from foodco_storage.access.rows import SERVER_LOG, AccessRow, ReaderRow
 from foodco_storage.access.server_log_totals import LogTotals
 from foodco_storage.access.server_logs import MAX_EXAMPLES, LogLines
 from foodco_storage.access.store import Store
-
-Naming = Callable[[str], str]
-"""Tells what callers call a bucket, from what its store calls it."""
+from foodco_storage.errors import RecordsError
+from foodco_storage.places import shown
 
 _Row = TypeVar("_Row", AccessRow, ReaderRow)
 
@@ -56,26 +45,6 @@ class LogsReport(Struct, frozen=True, kw_only=True):
     unparsed: int = 0
     examples: tuple[str, ...] = ()
     rows: int = 0
-
-
-class InventoryReport(Struct, frozen=True, kw_only=True):
-    """What came of reading an inventory.
-
-    Args:
-        bucket: whose objects it lists, as callers say it.
-        source_bucket: what the store calls it.
-        manifest: where it lies.
-        seen_at: when S3 began to list, in seconds since the epoch.
-        files: so many data files were read.
-        objects: so many objects there are.
-    """
-
-    bucket: str
-    source_bucket: str
-    manifest: str
-    seen_at: float
-    files: int
-    objects: int
 
 
 def import_server_logs(
@@ -110,7 +79,7 @@ def import_server_logs(
         import_server_logs(Store(Path("/var/lib/shop/access")), "s3://shop-logs/access/")
     """
     system, path = fsspec.core.url_to_fs(location, **(storage_options or {}))
-    report, naming = LogsReport(), _naming(bucket, location)
+    report, naming = LogsReport(), naming_of(bucket, location)
     for one, details in _files(location, system, path):
         name, tag = shown(system.unstrip_protocol(one)), _tag(details)
         before = store.imported(name)
@@ -132,26 +101,6 @@ def _files(location: str, system: Any, path: str) -> Iterator[tuple[str, Mapping
         known = details or system.info(name)
         if known["type"] == "file":
             yield name, known
-
-
-def _naming(bucket: str | Naming | None, location: str) -> Naming:
-    if callable(bucket):
-        return bucket
-    if bucket is None:
-        return lambda name: name
-    names: set[str] = set()
-
-    def only(name: str) -> str:
-        names.add(name)
-        if len(names) > 1:
-            listed = " and ".join(sorted(names))
-            raise RecordsError(
-                location,
-                f"it has logs of several buckets ({listed}), and one name was given: read those of each by itself",
-            )
-        return bucket
-
-    return only
 
 
 def _import_log(store: Store, system: Any, path: str, mark: tuple[str, str], naming: Naming) -> LogsReport:
@@ -202,66 +151,3 @@ def _plus(one: LogsReport, other: LogsReport) -> LogsReport:
 def _tag(details: Mapping[str, Any]) -> str:
     """Tells whether a file has changed: its ETag, or its size."""
     return str(details.get("ETag") or details.get("etag") or details.get("size")).strip('"')
-
-
-def import_inventory(
-    store: Store,
-    location: str,
-    *,
-    bucket: str | Naming | None = None,
-    storage_options: Mapping[str, Any] | None = None,
-) -> InventoryReport:
-    """Replace what the store knows of the objects in a bucket by the newest inventory.
-
-    Args:
-        store: the host's.
-        location: a `manifest.json`, or a folder that has those of one inventory below it. The data files are found in the
-            same bucket, or beside it where the folder was copied.
-        bucket: what callers call the bucket, or what tells it from its store's name; None where that is theirs. Under another
-            one, all of its objects would pass for never read.
-        storage_options: fsspec's, for the location's file system.
-
-    Returns:
-        Which inventory it was, and how many objects there are.
-
-    Raises:
-        RecordsError: there is no manifest, or a data file is missing or damaged. The store is as it was.
-        StatisticsError: the store can't be used.
-
-    Example:
-        import_inventory(Store(Path("/var/lib/shop/access")), "s3://stock/shop-2019/daily/", bucket="shop")
-    """
-    system, path = fsspec.core.url_to_fs(location, **(storage_options or {}))
-    try:
-        if path.rpartition("/")[2] != MANIFEST:
-            path = find_manifest(lambda: system.find(path), location)
-        data = system.cat_file(path)
-    except FileNotFoundError as error:
-        raise RecordsError(location, "it is not there: name a manifest.json, or the inventory's folder") from error
-    name = system.unstrip_protocol(path)
-    manifest = read_manifest(data, name)
-    called = as_text(_naming(bucket, location)(manifest.source_bucket))
-    objects = store.replace_objects(called, _objects(system, path, manifest), manifest.created_at)
-    return InventoryReport(
-        bucket=called,
-        source_bucket=manifest.source_bucket,
-        manifest=shown(name),
-        seen_at=manifest.created_at,
-        files=len(manifest.files),
-        objects=objects,
-    )
-
-
-def _objects(system: Any, path: str, manifest: Manifest) -> Iterator[ObjectRow]:
-    if not manifest.files:
-        return
-    place = placed(path, manifest.files[0].key, system.isfile)
-
-    def opened(file: DataFile) -> IO[bytes]:
-        try:
-            return system.open(place(file.key), "rb")  # type: ignore[no-any-return] # fsspec is untyped
-        except FileNotFoundError as error:
-            raise RecordsError(file.key, f"it is not there ({error}): get the whole inventory again") from error
-
-    for one in inventory_objects(manifest, opened):
-        yield ObjectRow(key=one.key, size=one.size, modified_at=one.modified_at, storage_class=one.storage_class)
