@@ -11,8 +11,8 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 Trouble = Callable[[str, str], Exception]
@@ -152,3 +152,21 @@ def is_ready(connection: sqlite3.Connection, path: Path, application_id: int, kn
         )
         raise trouble(str(path.parent), problem)
     return bool(version)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction that writes; within one, a part of it."""
+    if connection.in_transaction:
+        # A finalizer that the garbage collector ran in the midst of this thread's transaction.
+        yield
+        return
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite may have done so by itself.
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise

@@ -13,13 +13,13 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from foodco_storage.access import rows
 from foodco_storage.access.prefixes import prefix_of
 from foodco_storage.access.trouble import DATABASE, explained
-from foodco_storage.database_files import BUSY_SECONDS, is_ready, prepare, write_ahead
+from foodco_storage.database_files import BUSY_SECONDS, is_ready, prepare, transaction, write_ahead
 from foodco_storage.errors import StatisticsError
 
 logger = logging.getLogger("foodco_storage")
@@ -158,20 +158,6 @@ def _shorten_log(connection: sqlite3.Connection, path: Path) -> None:
     except (sqlite3.Error, OSError) as error:
         # What was written is written: who called must not do it again. The next one tries.
         logger.debug("the log of access statistics stays long for now: %s", explained(error, path.parent))
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """One transaction that writes."""
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # SQLite may have done so by itself.
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _before_fork() -> None:

@@ -19,10 +19,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from foodco_storage.access.database import KINDS, transaction
+from foodco_storage.access.database import KINDS
 from foodco_storage.access.formats import SUFFIXES, Format, encode, must_have_pyarrow
 from foodco_storage.access.outgoing import close_due, forget, is_waiting, read_meta, write_meta
 from foodco_storage.access.store import Store
+from foodco_storage.database_files import transaction
 
 logger = logging.getLogger("foodco_storage")
 

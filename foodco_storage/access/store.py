@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from foodco_storage.access.database import connected, transaction
+from foodco_storage.access.database import connected
 from foodco_storage.access.merging import ADD_READERS, Merging, with_service
 from foodco_storage.access.outgoing import open_number
 from foodco_storage.access.prefixes import as_text
 from foodco_storage.access.rows import LIBRARY, AccessRow, Batch, Counts, Day, ObjectRow, ReaderRow, added, counts
+from foodco_storage.database_files import transaction
 from foodco_storage.errors import StatisticsError
 
 _AT_ONCE = 10_000

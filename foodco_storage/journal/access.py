@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from foodco_storage.database_files import prepare
+from foodco_storage.database_files import prepare, transaction
 from foodco_storage.errors import JournalError
 from foodco_storage.journal import forks
 from foodco_storage.journal.owners import Owner, forget
-from foodco_storage.journal.schema import checkpoint, connect, transaction
+from foodco_storage.journal.schema import checkpoint, connect
 from foodco_storage.journal.trouble import DATABASE, explained
 
 OWNERS = "owners"

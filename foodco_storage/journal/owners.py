@@ -18,8 +18,8 @@ from io import FileIO
 from itertools import islice
 from pathlib import Path
 
+from foodco_storage.database_files import transaction
 from foodco_storage.journal import statements
-from foodco_storage.journal.schema import transaction
 
 # Each one holds a file open; the rest comes next time.
 _MAX_DEAD_AT_ONCE = 64

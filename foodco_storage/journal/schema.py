@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from foodco_storage.database_files import BUSY_SECONDS, is_ready, write_ahead
+from foodco_storage.database_files import BUSY_SECONDS, is_ready, transaction, write_ahead
 from foodco_storage.errors import JournalError
 
 APPLICATION_ID = 0x666F6F64
@@ -87,24 +86,6 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """One transaction that writes."""
-    if connection.in_transaction:
-        # A finalizer that the garbage collector ran in the midst of this thread's transaction.
-        yield
-        return
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # SQLite may have done so by itself.
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:

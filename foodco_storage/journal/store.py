@@ -10,13 +10,13 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from foodco_storage.database_files import transaction
 from foodco_storage.errors import JournalError
 from foodco_storage.flows.journal_entry import Entry
 from foodco_storage.journal import statements
 from foodco_storage.journal.access import Access
 from foodco_storage.journal.owners import release_dead
 from foodco_storage.journal.rows import Row, Summary, Taken
-from foodco_storage.journal.schema import transaction
 
 MAX_BACKOFF_SECONDS = 60.0
 """How long an entry whose reconciling failed again and again is left alone; the first time it is one second."""
