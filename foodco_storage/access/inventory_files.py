@@ -12,11 +12,12 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from importlib import import_module
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final, TextIO, TypeAlias
 from urllib.parse import unquote_plus
 
 from msgspec import Struct
 
+from foodco_storage.access.bounded_lines import bounded_lines
 from foodco_storage.errors import RecordsError
 
 _NAMES: Final = {
@@ -33,6 +34,8 @@ _NAMES: Final = {
 
 _NEEDED: Final = ("key", "size", "last_modified_date")
 _ROWS: Final = 65_536
+_MAX_ROW: Final = 1 << 20
+"""Characters of a line of CSV: a key has at most 3,072, an access control list some thousands more."""
 
 
 class InventoryObject(Struct, frozen=True, kw_only=True, gc=False):
@@ -74,7 +77,7 @@ def read_csv(file: IO[bytes], name: str, schema: str, bucket: str) -> Iterator[I
     line = 0
     try:
         with gzip.open(file, "rt", encoding="utf-8", errors="backslashreplace", newline="") as text:
-            rows = csv.reader(text, strict=True)
+            rows = csv.reader(_rows_of(text), strict=True)
             for values in rows:
                 line = rows.line_num
                 if len(values) != len(names):
@@ -82,6 +85,13 @@ def read_csv(file: IO[bytes], name: str, schema: str, bucket: str) -> Iterator[I
                 yield _from_csv(dict(zip(names, values, strict=True)), bucket)
     except (ValueError, csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise RecordsError(name, f"at line {line} or the next: {error}") from error
+
+
+def _rows_of(text: TextIO) -> Iterator[str]:
+    for line in bounded_lines(text, _MAX_ROW):
+        if len(line) > _MAX_ROW:
+            raise ValueError(f"it is longer than {_MAX_ROW} characters")
+        yield line
 
 
 def _from_csv(row: Mapping[str, str], bucket: str) -> InventoryObject:

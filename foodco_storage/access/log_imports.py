@@ -14,10 +14,11 @@ import fsspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from foodco_storage.access.bounded_lines import bounded_lines
 from foodco_storage.access.naming import Naming, naming_of
 from foodco_storage.access.rows import SERVER_LOG, AccessRow, ReaderRow
 from foodco_storage.access.server_log_totals import LogTotals
-from foodco_storage.access.server_logs import MAX_EXAMPLES, LogLines
+from foodco_storage.access.server_logs import MAX_EXAMPLES, MAX_LINE, LogLines
 from foodco_storage.access.store import Store
 from foodco_storage.errors import RecordsError
 from foodco_storage.places import shown
@@ -110,7 +111,7 @@ def _import_log(store: Store, system: Any, path: str, mark: tuple[str, str], nam
         with system.open(
             path, "rt", compression="infer", encoding="utf-8", errors="backslashreplace", newline="\n"
         ) as text:
-            lines = LogLines(text)
+            lines = LogLines(bounded_lines(text, MAX_LINE))
             for record in lines:
                 totals.add(record)
     except (EOFError, BadGzipFile, zlib.error) as error:

@@ -176,7 +176,7 @@ def _end_of_outcomes(line: str) -> int:
 
 def _misfit(line: str) -> str:
     if len(line) > MAX_LINE:
-        return f"it has {len(line)} characters, a record has at most {MAX_LINE}"
+        return f"it is longer than {MAX_LINE} characters, which no record is"
     columns = line.count(" ") + 1
     if columns <= _COLUMNS:
         return f"{columns} columns, a record has more"

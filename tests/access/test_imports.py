@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import pickle
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,6 +166,25 @@ def test_a_damaged_file_adds_nothing(store: Store, tmp_path: Path) -> None:
     log.write_bytes(whole)
     assert import_server_logs(store, str(log)).lines == 100
     assert [row[3] for row in reads(store)] == [100.0]
+
+
+def test_a_line_without_end_is_not_held(store: Store, tmp_path: Path) -> None:
+    log = tmp_path / "1.gz"
+    with gzip.open(log, "wt") as file:
+        file.write(get("a"))
+        for _ in range(64):
+            file.write("a" * (1 << 20))
+        file.write("\n" + get("b"))
+    tracemalloc.start()
+    try:
+        report = import_server_logs(store, str(log))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (report.lines, report.unparsed) == (3, 1)
+    assert "line 2: it is longer than 65536 characters" in report.examples[0]
+    assert [row[2] for row in reads(store)] == ["a", "b"]
+    assert peak < 8 << 20
 
 
 def test_two_at_once_count_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

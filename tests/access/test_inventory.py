@@ -231,6 +231,7 @@ def test_a_file_of_another_format_is_refused(file_format: str) -> None:
         ('"shop","a","much","2016-11-06T21:32:05.000Z"\n', "much"),
         ('"shop","a","1","yesterday"\n', "yesterday"),
         ('"shop","a', "end of data"),
+        ('"shop","a' + "a" * (1 << 20), "it is longer than 1048576 characters"),
     ],
 )
 def test_rows_that_do_not_fit_are_told(rows: str, said: str) -> None:
