@@ -152,8 +152,13 @@ def _empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("environment")
 
 
+@pytest.fixture(scope="session")
+def _states(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("states")
+
+
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, _empty: Path) -> None:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, _empty: Path, _states: Path) -> None:
     assert not any(_empty.iterdir()), "a test has left settings"
     for name in list(os.environ):
         if name.startswith(("AWS_", "FOODCO_STORAGE_")):
@@ -165,3 +170,5 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, _empty: Path) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(_empty / "no-aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(_empty / "no-aws-credentials"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(_empty))
+    # Journals that no test names a place for: each its own, and none in the developer's home.
+    monkeypatch.setenv("XDG_STATE_HOME", str(_states / uuid.uuid4().hex))
