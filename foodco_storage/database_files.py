@@ -21,6 +21,7 @@ Trouble = Callable[[str, str], Exception]
 BUSY_SECONDS = 5.0
 """How long to wait for a transaction of another process. They take some milliseconds."""
 
+_A_FILE = "it is a file: name another directory"
 _FULL = "the disk is full: make room on it"
 _READ_ONLY = "it can't be written: let this process's user write there, or name another directory"
 _LOCKED = (
@@ -84,8 +85,24 @@ def prepare(directory: Path, database: str, trouble: Trouble) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise trouble(str(directory), "it is a file: name another directory") from error
+        raise trouble(str(directory), _A_FILE) from error
+    judge(directory, trouble)
+    with suppress(FileExistsError):
+        # Not by opening it: closing any descriptor of the file would drop the locks that SQLite, in another thread, holds on
+        # it. SQLite gives its log the same permissions.
+        os.mknod(directory / database, 0o600 | stat.S_IFREG)
+
+
+def judge(directory: Path, trouble: Trouble) -> None:
+    """Look at a directory that is there.
+
+    Raises:
+        Exception: `trouble`'s, when it is none, or others could write to it.
+        OSError: when it can't be looked at.
+    """
     status = directory.stat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise trouble(str(directory), _A_FILE)
     if status.st_uid != os.geteuid():
         problem = (
             f"it belongs to user {status.st_uid}, and this process is user {os.geteuid()}: name a directory that this user "
@@ -98,10 +115,6 @@ def prepare(directory: Path, database: str, trouble: Trouble) -> None:
             "is not there yet"
         )
         raise trouble(str(directory), problem)
-    with suppress(FileExistsError):
-        # Not by opening it: closing any descriptor of the file would drop the locks that SQLite, in another thread, holds on
-        # it. SQLite gives its log the same permissions.
-        os.mknod(directory / database, 0o600 | stat.S_IFREG)
 
 
 def write_ahead(connection: sqlite3.Connection, path: Path, trouble: Trouble) -> None:

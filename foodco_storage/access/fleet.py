@@ -85,6 +85,10 @@ class Fleet:
             except (duckdb.Error, OSError) as error:
                 raise StatisticsError(shown(self._location), f"what was shipped can't be read: {error}") from error
 
+    def is_empty(self) -> bool:
+        """Whether nothing was ever shipped there."""
+        return not self._shipped("")
+
     def _protocols(self) -> tuple[str, ...]:
         protocol = self._files.protocol
         return (protocol,) if isinstance(protocol, str) else tuple(protocol)
@@ -93,7 +97,11 @@ class Fleet:
         """The objects of each table, one for each shipment."""
         found: dict[str, dict[str, str]] = {}
         self._files.invalidate_cache()
-        for path in sorted(self._files.find(self._root)):
+        try:
+            paths = sorted(self._files.find(self._root))
+        except ValueError as error:
+            raise StatisticsError(shown(self._location), f"it is no location: {error}") from error
+        for path in paths:
             folders, name = posixpath.split(path)
             folders, dated = posixpath.split(folders)
             suffix = next((suffix for suffix in SUFFIXES.values() if name.endswith(suffix)), None)

@@ -81,7 +81,7 @@ def read_csv(file: IO[bytes], name: str, schema: str, bucket: str) -> Iterator[I
             for values in rows:
                 line = rows.line_num
                 if len(values) != len(names):
-                    raise ValueError(f"{len(values)} columns, and the manifest names {len(names)}")  # noqa: TRY301 # told below with its line
+                    raise ValueError(f"columns: {len(values)}, and the manifest names {len(names)}")  # noqa: TRY301 # told below with its line
                 yield _from_csv(dict(zip(names, values, strict=True)), bucket)
     except (ValueError, csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise RecordsError(name, f"at line {line} or the next: {error}") from error

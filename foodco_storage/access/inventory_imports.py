@@ -82,6 +82,8 @@ def import_inventory(
         data = system.cat_file(path)
     except FileNotFoundError as error:
         raise RecordsError(location, "it is not there: name a manifest.json, or the inventory's folder") from error
+    except ValueError as error:
+        raise RecordsError(location, f"it is no location: {error}") from error
     name = system.unstrip_protocol(path)
     manifest = read_manifest(data, name)
     called = as_text(naming_of(bucket, location)(manifest.source_bucket))

@@ -5,8 +5,9 @@ A location is a local file or directory, or an fsspec URL: `s3://logs/shop/`, `f
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from gzip import BadGzipFile
 from typing import Any, TypeVar
 
@@ -22,6 +23,9 @@ from foodco_storage.access.server_logs import MAX_EXAMPLES, MAX_LINE, LogLines
 from foodco_storage.access.store import Store
 from foodco_storage.errors import RecordsError
 from foodco_storage.places import shown
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerLogs.html: the last part keeps logs from overwriting each other.
+_GIVEN = re.compile(r"\d{4}(?:-\d\d){5}-[0-9A-Z]{16}\Z", re.ASCII)
 
 _Row = TypeVar("_Row", AccessRow, ReaderRow)
 
@@ -58,7 +62,8 @@ def import_server_logs(
     """Add server access logs to the store: every file once, in order of their names.
 
     A file is added whole, in one transaction, with a mark: what fails or is killed goes on where it was, when it is called
-    again. Marks are by full names: the same log under two names counts twice.
+    again. Marks are by the names that S3 gives to logs, wherever they lie; by full names for files that are called
+    otherwise, of which a copy counts once more.
 
     Args:
         store: the host's.
@@ -82,30 +87,32 @@ def import_server_logs(
     system, path = fsspec.core.url_to_fs(location, **(storage_options or {}))
     report, naming = LogsReport(), naming_of(bucket, location)
     for one, details in _files(location, system, path):
-        name, tag = shown(system.unstrip_protocol(one)), _tag(details)
-        before = store.imported(name)
+        name = shown(system.unstrip_protocol(one))
+        mark = _mark(name, details)
+        before = store.imported(mark[0])
         if before is None:
-            report = _plus(report, _import_log(store, system, one, (name, tag), naming))
-        elif before == tag:
+            report = _plus(report, _import_log(store, system, one, name, mark, naming))
+        elif before == mark[1]:
             report = _plus(report, LogsReport(known=1))
         else:
             report = _plus(report, LogsReport(changed=(name,)))
     return report
 
 
-def _files(location: str, system: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    found = system.find(path, detail=True) or system.glob(path, detail=True)
-    if not found:
+def _files(location: str, system: Any, path: str) -> list[tuple[str, Mapping[str, Any]]]:
+    try:
+        found = system.find(path, detail=True) or system.glob(path, detail=True)
+    except ValueError as error:
+        raise RecordsError(location, f"it is no location: {error}") from error
+    # Some file systems know nothing of a file that was asked for by its own name.
+    known = {name: details or system.info(name) for name, details in sorted(found.items())}
+    files = [(name, details) for name, details in known.items() if details["type"] == "file"]
+    if not files:
         raise RecordsError(location, "no file is there: name a log, or the folder of logs")
-    for name, details in sorted(found.items()):
-        # Some file systems know nothing of a file that was asked for by its own name.
-        known = details or system.info(name)
-        if known["type"] == "file":
-            yield name, known
+    return files
 
 
-def _import_log(store: Store, system: Any, path: str, mark: tuple[str, str], naming: Naming) -> LogsReport:
-    name, tag = mark
+def _import_log(store: Store, system: Any, path: str, name: str, mark: tuple[str, str], naming: Naming) -> LogsReport:
     totals = LogTotals()
     try:
         with system.open(
@@ -123,7 +130,7 @@ def _import_log(store: Store, system: Any, path: str, mark: tuple[str, str], nam
     rows, readers = totals.accesses(), totals.readers()
     called = {name: naming(name) for name in sorted({row.bucket for row in readers})}
     rows, readers = _called(rows, called), _called(readers, called)
-    if not store.add_accesses(rows, SERVER_LOG, name, tag, readers):
+    if not store.add_accesses(rows, SERVER_LOG, *mark, readers):
         # Another process was quicker.
         return LogsReport(known=1)
     examples = tuple(f"{name}: {example}" for example in lines.examples)
@@ -149,6 +156,13 @@ def _plus(one: LogsReport, other: LogsReport) -> LogsReport:
     )
 
 
-def _tag(details: Mapping[str, Any]) -> str:
-    """Tells whether a file has changed: its ETag, or its size."""
-    return str(details.get("ETag") or details.get("etag") or details.get("size")).strip('"')
+def _mark(name: str, details: Mapping[str, Any]) -> tuple[str, str]:
+    """What a file is known by, and what tells whether it has changed: its ETag, or its size.
+
+    Files that are called as S3 and Ceph RGW call logs are known by that alone, wherever they were copied.
+    """
+    given = _GIVEN.search(name)
+    if given is not None:
+        # Copies have no ETag, or another one.
+        return given[0], str(details.get("size"))
+    return name, str(details.get("ETag") or details.get("etag") or details.get("size")).strip('"')

@@ -2,7 +2,7 @@
 
 Counted are, of what `foodco_storage.access.server_logs` reads:
 
-* reads: GETs of objects, of websites too, that got a body or a 304. No HEADs, and no sources of copies.
+* reads: GETs of objects, of websites too, that got a body or a 304; and sources of copies, whole or in parts. No HEADs.
 * writes: PUTs, copies (at their destination) and completed multipart uploads that succeeded.
 * deletes: those of clients, one by one or many at once, and those of lifecycle rules.
 
@@ -43,6 +43,7 @@ ANONYMOUS: Final = "-"
 """The requester of what was not signed; the agent of what named none."""
 
 _GETS: Final = frozenset({"REST.GET.OBJECT", "WEBSITE.GET.OBJECT"})
+_COPIED: Final = frozenset({"REST.COPY.OBJECT_GET", "REST.COPY.PART_GET"})
 _PUTS: Final = frozenset({"REST.PUT.OBJECT", "REST.COPY.OBJECT", "REST.POST.UPLOAD"})
 _DELETES: Final = frozenset(
     {
@@ -95,7 +96,9 @@ class LogTotals:
             if status in _READ or (status is None and is_good):
                 self._count(record, (day, record.bucket, key), READS, READ_BYTES, LAST_READ_AT)
         elif is_good:
-            if operation in _PUTS:
+            if operation in _COPIED:
+                self._count(record, (day, record.bucket, key), READS, READ_BYTES, LAST_READ_AT)
+            elif operation in _PUTS:
                 self._count(record, (day, record.bucket, key), WRITES, WRITTEN_BYTES, LAST_WRITTEN_AT)
             elif operation in _DELETES:
                 self._count(record, (day, record.bucket, key), DELETES)

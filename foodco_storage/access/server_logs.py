@@ -179,7 +179,7 @@ def _misfit(line: str) -> str:
         return f"it is longer than {MAX_LINE} characters, which no record is"
     columns = line.count(" ") + 1
     if columns <= _COLUMNS:
-        return f"{columns} columns, a record has more"
+        return f"columns: {columns}, a record has more"
     return f"its {columns} words are not in the order of a record's columns"
 
 

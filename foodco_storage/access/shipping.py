@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
+from botocore.exceptions import ClientError
+
 from foodco_storage.access.shipments import Shipments
 from foodco_storage.errors import StorageError
 
@@ -14,6 +16,13 @@ _FIRST_RETRY_SECONDS = 60.0
 _LAST_RETRY_SECONDS = 3600.0
 _TURN_SECONDS = 1.0
 """So long objects are put until whoever ships looks again what else is to be done, and whether it is over."""
+
+
+def _told(error: Exception) -> str:
+    """An error's code and operation, or its class; never its text, which may hold an address with credentials."""
+    if isinstance(error, ClientError):
+        return f"{error.response.get('Error', {}).get('Code')} ({error.operation_name})"
+    return type(error).__name__
 
 
 class Shipping:
@@ -49,10 +58,9 @@ class Shipping:
             self.is_behind = self._shipments.ship(everything=everything, until=until) > 0 and time.monotonic() >= until
         except Exception as error:  # noqa: BLE001 - whatever `put` raises: it is tried again
             self.failures += 1
-            # Its class only: the text may hold an address with credentials.
             if not self._is_warned:
                 self._is_warned = True
-                what = str(error) if isinstance(error, StorageError) else type(error).__name__
+                what = str(error) if isinstance(error, StorageError) else _told(error)
                 logger.warning("access statistics can't be shipped for now, and are kept and tried again: %s", what)
             self._again_at = time.monotonic() + self._retry_seconds
             self._retry_seconds = min(2 * self._retry_seconds, _LAST_RETRY_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -14,4 +15,8 @@ def main() -> None:
             raise
         print(f"foodco-storage needs {error.name}: pip install 'foodco-storage[cli]'", file=sys.stderr)  # noqa: T201
         sys.exit(2)
+    for stream in (sys.stdout, sys.stderr):
+        # A key may have characters that a terminal of another encoding has not.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

@@ -12,7 +12,7 @@ from foodco_storage.cli.options import ConfigFile
 from foodco_storage.cli.stats_options import As, Days, Fleet, From, Limit, OfBucket, Record, Shipped
 from foodco_storage.cli.stats_output import Format, note, show, within
 from foodco_storage.cli.stats_sources import asked
-from foodco_storage.cli.stats_unread import tell_what_is_known
+from foodco_storage.cli.stats_unread import tell, what_is_known
 from foodco_storage.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
@@ -118,14 +118,16 @@ def unread(
     """Print how many objects of a bucket nobody has read, and their bytes, by age.
 
     Of the objects in the inventory that was imported, by whatever record, server logs too. 'maybe read': reads below a prefix
-    of theirs were seen whose keys are not known.
+    of theirs were seen whose keys are not known. Reads are GETs by this library: no HEADs, no sources of copies, no presigned
+    URLs; server logs have those that are GETs or copies.
     """
     from foodco_storage.access.questions import never_read  # noqa: PLC0415 - slow to import, and only used here
 
     with asked(config, fleet=fleet, shipped=shipped) as who:
+        known = what_is_known(who, bucket, days)
         answer = never_read(who.source, bucket, since_days=days)
-        show(answer, form)
-        tell_what_is_known(who, bucket, days, is_empty=not answer.rows)
+    show(answer, form)
+    tell(known, is_empty=not answer.rows)
 
 
 @stats_app.command(epilog=EPILOG)

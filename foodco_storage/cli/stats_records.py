@@ -132,7 +132,8 @@ def ship(*, as_json: AsJson = False, config: ConfigFile = None) -> None:
             except (BotoCoreError, ClientError, OSError):
                 waiting, _ = shipments.pending()
                 note(
-                    f"{_objects(sent)} sent to bucket {bucket}; {_waiting(waiting)}, and are tried again the next time"
+                    f"{_objects(sent)} sent to bucket {bucket} (telemetry.shipping) on {backend}; {_waiting(waiting)} to be "
+                    "sent the next time"
                 )
                 raise
             waiting, dropped = shipments.pending()

@@ -10,12 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec.structs import replace
-
 from foodco_storage.cli.options import loaded
 from foodco_storage.cli.stats_output import note
 from foodco_storage.config import load
-from foodco_storage.errors import ConfigurationError, Problem
+from foodco_storage.database_files import judge
+from foodco_storage.errors import ConfigurationError, Problem, StatisticsError
 from foodco_storage.places import shown
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def asked(config: Path | None, *, fleet: bool, shipped: str | None) -> Iterator[
         raise ConfigurationError([Problem("--shipped", "is another place than --fleet: give one of them")])
     configuration = load(config) if shipped is not None else enabled(config)
     half_life_days = configuration.telemetry.access.half_life_days if configuration else DEFAULT_HALF_LIFE_DAYS
-    with _store(configuration, is_needed=not fleet and shipped is None) as store:
+    with _store(configuration, is_needed=not fleet and shipped is None) as (store, own_place):
         if shipped is not None:
             source, place = _shipped(shipped, configuration, store)
         elif fleet:
@@ -70,7 +69,7 @@ def asked(config: Path | None, *, fleet: bool, shipped: str | None) -> Iterator[
         else:
             from foodco_storage.access.questions import Local  # noqa: PLC0415 - slow to import, and only used here
 
-            source, place = Local(store), str(store.directory)
+            source, place = Local(store), own_place
         yield Asked(source, store, place, half_life_days)
 
 
@@ -103,6 +102,7 @@ def existing_store(configuration: Configuration, *, is_needed: bool = True) -> S
 
     Raises:
         ConfigurationError: nothing says where it is.
+        StatisticsError: services can't write there.
         OSError: another user's directory, which can't be looked into.
     """
     from foodco_storage.access.trouble import DATABASE  # noqa: PLC0415 - slow to import, and only used here
@@ -110,6 +110,9 @@ def existing_store(configuration: Configuration, *, is_needed: bool = True) -> S
     store = host_store(configuration)
     if (store.directory / DATABASE).exists():
         return store
+    if store.directory.exists():
+        # Where services can't write either, what they say.
+        judge(store.directory, StatisticsError)
     if is_needed:
         note(
             f"there are no access statistics at {store.directory} (user {os.geteuid()}) yet: services of this user write "
@@ -119,17 +122,19 @@ def existing_store(configuration: Configuration, *, is_needed: bool = True) -> S
 
 
 @contextmanager
-def _store(configuration: Configuration | None, *, is_needed: bool) -> Iterator[Store]:
-    """This host's store, or an empty one in its place: its answers have columns too."""
+def _store(configuration: Configuration | None, *, is_needed: bool) -> Iterator[tuple[Store, str]]:
+    """This host's store, or an empty one in its place, whose answers have columns too; and where it is, or would be."""
+    place = ""
     if configuration is not None and configuration.telemetry.access.enabled:
+        place = str(host_store(configuration).directory)
         store = existing_store(configuration, is_needed=is_needed)
         if store is not None:
-            yield store
+            yield store, place
             return
     from foodco_storage.access.store import Store  # noqa: PLC0415 - slow to import, and only used here
 
     with TemporaryDirectory(prefix="foodco-storage-") as directory:
-        yield Store(Path(directory))
+        yield Store(Path(directory)), place
 
 
 def _fleet(configuration: Configuration, store: Store) -> tuple[Source, str]:
@@ -141,23 +146,22 @@ def _fleet(configuration: Configuration, store: Store) -> tuple[Source, str]:
     if shipping.backend is None or shipping.bucket is None:
         message = "is missing: nothing is shipped; name the backend of the telemetry bucket, and its bucket"
         raise ConfigurationError([Problem("telemetry.shipping.backend", message)])
-    alone = replace(_unheard(configuration), routes={}, default=Default(backend=shipping.backend))
+    alone = _unheard(configuration, routes={}, default=Default(backend=shipping.backend))
     location = f"foodco://{shipping.bucket}/{shipping.prefix}"
     return Fleet(location, store, storage=alone), location
 
 
 def _shipped(location: str, configuration: Configuration | None, store: Store) -> tuple[Source, str]:
-    import fsspec  # noqa: PLC0415 - slow to import, and only used here
+    from foodco_storage.access.fleet import Fleet  # noqa: PLC0415 - slow to import, and only used here
 
-    from foodco_storage.access.fleet import Fleet  # noqa: PLC0415 - the same
-
-    options = location_options("--shipped", location, configuration)
-    files, root = fsspec.core.url_to_fs(location, **options)
-    place = shown(location)
-    if not files.exists(root):
-        message = f"nothing is at {place}: name the bucket and prefix to which statistics are shipped, or a copy of it"
+    fleet = Fleet(location, store, **location_options("--shipped", location, configuration))
+    if fleet.is_empty():
+        message = (
+            f"no shipped statistics are at {shown(location)}: name the bucket and prefix to which they are shipped, or a "
+            "copy of it"
+        )
         raise ConfigurationError([Problem("--shipped", message)])
-    return Fleet(location, store, **options), place
+    return fleet, shown(location)
 
 
 def location_options(name: str, location: str, configuration: Configuration | None) -> dict[str, Any]:
@@ -169,8 +173,10 @@ def location_options(name: str, location: str, configuration: Configuration | No
         configuration: the command's; None for what the filesystem finds.
 
     Raises:
-        ConfigurationError: nobody opens such locations, or who does is not installed.
+        ConfigurationError: nobody opens such locations, who does is not installed, or it is none.
     """
+    if not location:
+        raise ConfigurationError([Problem(name, "is empty: name a file, a folder, or foodco://bucket/prefix")])
     import fsspec  # noqa: PLC0415 - slow to import, and only used here
     from fsspec.utils import get_protocol  # noqa: PLC0415 - the same
 
@@ -181,13 +187,17 @@ def location_options(name: str, location: str, configuration: Configuration | No
     except (ImportError, ValueError) as error:
         message = f"can't be opened: {error}. Stores are read by this library too: foodco://bucket/prefix"
         raise ConfigurationError([Problem(name, message)]) from error
-    if configuration is None or not issubclass(opener, FoodcoFileSystem):
+    if not issubclass(opener, FoodcoFileSystem):
         return {}
-    return {"storage": _unheard(configuration)}
+    if not opener._strip_protocol(location):  # noqa: SLF001 - fsspec's, for all to use
+        raise ConfigurationError([Problem(name, "names no bucket: say foodco://bucket/prefix")])
+    return {} if configuration is None else {"storage": _unheard(configuration)}
 
 
-def _unheard(configuration: Configuration) -> Configuration:
+def _unheard(configuration: Configuration, **changes: Any) -> Configuration:
     """A configuration whose clients tell nobody what they do: the statistics are not about their own reader."""
-    from foodco_storage.config.telemetry_model import Telemetry  # noqa: PLC0415 - as everywhere
+    from foodco_storage.config.model import Settled  # noqa: PLC0415 - as everywhere
+    from foodco_storage.config.telemetry_model import Telemetry  # noqa: PLC0415 - the same
 
-    return replace(configuration, telemetry=Telemetry(enabled=False))
+    told = {name: getattr(configuration, name) for name in configuration.__struct_fields__}
+    return Settled(**{**told, "telemetry": Telemetry(enabled=False), **changes})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from foodco_storage.config.model import Configuration
@@ -44,6 +44,8 @@ def load(
     Example:
         load({"backends": {"ceph": {"preset": "ceph", "endpoint_url": "https://rgw.example.internal"}}})
     """
+    if getattr(source, "is_settled", False):
+        return cast("Configuration", source)
     environ = os.environ if environ is None else environ
     path: Path | None = None
     if source is None or isinstance(source, str | os.PathLike):

@@ -5,7 +5,7 @@ These classes are the one source of the validation, of the JSON schema and of th
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 from msgspec.structs import force_setattr
@@ -251,6 +251,15 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     filesystem: Annotated[Filesystem, _is("paths of fsspec")] = field(default_factory=Filesystem)
     telemetry: Annotated[Telemetry, _is("what is told of operations")] = field(default_factory=Telemetry)
     default: Annotated[Default, _is("buckets without a route")] = field(default_factory=Default)
+
+    is_settled: ClassVar[bool] = False
+    """Whether `load` takes it as it is."""
+
+
+class Settled(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A configuration that was made of one that `load` has given: the environment is not laid over it once more."""
+
+    is_settled: ClassVar[bool] = True
 
 
 SECRETS = ("access_key_id", "secret_access_key", "session_token")

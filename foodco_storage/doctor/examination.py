@@ -15,6 +15,7 @@ from foodco_storage.doctor.finding import Finding
 from foodco_storage.doctor.reach import reach
 from foodco_storage.doctor.stall import small_reads
 from foodco_storage.doctor.stores import Place, Store, open_store, places, used_backends
+from foodco_storage.doctor.telemetry_bucket import telemetry_bucket
 from foodco_storage.errors import ConfigurationError
 
 
@@ -69,6 +70,7 @@ def examine(source: Any = None, *, probe: bool = False, rounds: int = DEFAULT_RO
         if store.preset != "aws" and store.name not in timed:
             timed.add(store.name)
             yield from small_reads(store, place, may_write=probe and is_written)
+    yield from telemetry_bucket(configuration.telemetry.shipping, stores)
 
 
 def _backends(configuration: Configuration, stores: dict[str, Store]) -> Iterator[Finding]:

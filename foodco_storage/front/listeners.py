@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from foodco_storage.access.shipments import Shipments
     from foodco_storage.access.store import Store
 
+logger = logging.getLogger("foodco_storage")
+
 SERVICE_VARIABLE = "OTEL_SERVICE_NAME"
 """https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/"""
 
@@ -42,6 +45,8 @@ class Listeners:
         self._lock = threading.RLock()
         self._begun: dict[Any, Callable[[], None]] = {}
         self._clients: list[PlainClient] = []
+        self._recorded_at: Path | None = None
+        """Where access statistics are kept: one recorder hears of all clients, and two would count, and ship, all twice."""
 
     def begin(self, configuration: Configuration) -> None:
         """Have those hear of events that a configuration names, and do not yet.
@@ -61,13 +66,16 @@ class Listeners:
                 self._once("prometheus", partial(_needs, "telemetry.prometheus", _register))
             if settings.access.enabled:
                 directory = access_directory(configuration, os.environ)
-                self._once(("access", directory), lambda: self._record(configuration, directory))
+                self._once("access", lambda: self._record(configuration, directory))
+                if directory != self._recorded_at:
+                    self._once(("not recorded at", directory), lambda: self._warn_of_another(directory))
 
     def end(self) -> None:
         """Have nobody hear of events any more who was begun here; what was counted is written down, and sent."""
         with self._lock:
             begun, self._begun = self._begun, {}
             clients, self._clients = self._clients, []
+            self._recorded_at = None
         for end in begun.values():
             end()
         for client in clients:
@@ -98,6 +106,7 @@ class Listeners:
             shipments=shipments,
         )
         hooks.add_hook(recorder)
+        self._recorded_at = directory
         taken_back = _watch(recorder, shipments)
         if settings.access.on_sigterm:
             install_sigterm(recorder)
@@ -109,6 +118,15 @@ class Listeners:
                 take_back()
 
         return end
+
+    def _warn_of_another(self, directory: Path) -> Callable[[], None]:
+        logger.warning(
+            "telemetry.access.directory: the access statistics of this process, of all its clients, are kept in %s, as the "
+            "first client said; %s is not used",
+            self._recorded_at,
+            directory,
+        )
+        return lambda: None
 
     def _shipments(self, configuration: Configuration, store: Store) -> Shipments | None:
         from foodco_storage.access.shipments import Shipments  # noqa: PLC0415 - as above

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
+from inspect import iscoroutinefunction
 from os import register_at_fork
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -66,6 +67,9 @@ def add_hook(hook: Hook) -> None:
     Args:
         hook: any callable that takes one event (`foodco_storage.telemetry`).
 
+    Raises:
+        TypeError: it can't be called, or what it returns would have to be awaited.
+
     Example:
         def slow(event):
             if isinstance(event, Operation) and event.seconds > 1:
@@ -74,12 +78,18 @@ def add_hook(hook: Hook) -> None:
         add_hook(slow)
     """
     global _hooks  # noqa: PLW0603 - replaced whole: whoever goes through the old one is not disturbed
+    _check(hook)
     # Not under the lock: it takes a while.
     _load()
     with _changing:
         if hook not in _hooks:
             _hooks = (*_hooks, hook)
         _switch()
+
+
+def _check(hook: Any) -> None:
+    if not callable(hook) or iscoroutinefunction(hook) or iscoroutinefunction(type(hook).__call__):
+        raise TypeError(f"hook: {hook!r} is not a function of one event: give a callable that is not async")
 
 
 def remove_hook(hook: Hook) -> None:

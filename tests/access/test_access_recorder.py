@@ -14,6 +14,7 @@ from queue import Empty
 from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ClientError
 
 from foodco_storage.access import shipments as shipments_module
 from foodco_storage.access import shipping as shipping_module
@@ -119,6 +120,17 @@ def test_a_store_that_can_not_be_used(store, caplog):
         assert len(reads(store)) <= 301
     finally:
         recorder.close()
+
+
+def test_what_the_telemetry_bucket_answers_is_told(store, caplog):
+    def refused(_key, _data):
+        raise ClientError({"Error": {"Code": "InvalidAccessKeyId", "Message": "AKIA-secret"}}, "PutObject")
+
+    recorder = Recorder(store, "web", flush_seconds=3600, shipments=Shipments(store, refused, every_seconds=0.001))
+    recorder(got())
+    recorder._work(everything=True)
+    assert "tried again: InvalidAccessKeyId (PutObject)" in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_a_bucket_that_can_not_be_reached(store, caplog):

@@ -143,7 +143,24 @@ def test_a_url_is_read(store: Store, memory: Any) -> None:
     assert [row[2] for row in reads(store)] == ["a", "b"]
 
 
+def test_a_log_counts_once_wherever_it_was_copied(store: Store, memory: Any, tmp_path: Path) -> None:
+    name = "2026-11-28-10-00-00-0123456789ABCDEF"
+    memory.pipe(f"/logs/shop/{name}", get("a").encode())
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    (copied / name).write_text(get("a"))
+    (copied / "mine").write_text(get("b"))
+    assert import_server_logs(store, "memory://logs/shop/") == LogsReport(files=1, lines=1, rows=1)
+    assert import_server_logs(store, str(copied)) == LogsReport(files=1, known=1, lines=1, rows=1)
+    assert [row[2:4] for row in reads(store)] == [("a", 1.0), ("b", 1.0)]
+    (copied / name).write_text(get("a") * 2)
+    assert import_server_logs(store, str(copied)).changed == (f"file://{copied}/{name}",)
+
+
 def test_no_log_at_all_is_an_error(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(RecordsError, match="nothing: no file is there"):
+        import_server_logs(store, str(tmp_path / "nothing"))
+    (tmp_path / "nothing" / "below").mkdir(parents=True)
     with pytest.raises(RecordsError, match="nothing: no file is there"):
         import_server_logs(store, str(tmp_path / "nothing"))
     for name, content in (("1", get("a")), ("2", "X-Amz-Signature=5ec3e7\n"), ("3", get("c"))):

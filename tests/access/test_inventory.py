@@ -227,7 +227,7 @@ def test_a_file_of_another_format_is_refused(file_format: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ('"shop","a","1"\n', "3 columns, and the manifest names 4"),
+        ('"shop","a","1"\n', "columns: 3, and the manifest names 4"),
         ('"shop","a","much","2016-11-06T21:32:05.000Z"\n', "much"),
         ('"shop","a","1","yesterday"\n', "yesterday"),
         ('"shop","a', "end of data"),

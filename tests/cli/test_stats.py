@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -254,7 +255,10 @@ def test_unread_where_too_little_is_known(filled: Host) -> None:
     ran = filled.run("unread", "menus", "--format", "json")
     assert json.loads(ran.stdout) == []
     assert "with 1 objects: all of them were read" in ran.stderr
-    assert "nothing was recorded today in" in filled.run("unread", "menus", "--days", "1").stderr
+    # All would pass for never read.
+    ran = filled.run("unread", "menus", "--days", "1", code=2)
+    assert ran.stdout == ""
+    assert "nothing was recorded today, so whether anything was read is not known" in ran.stderr
 
 
 def test_source(filled: Host) -> None:
@@ -383,7 +387,7 @@ def test_not_enabled(host: Host, arguments: list[str]) -> None:
         (["keys", "--fleet"], "telemetry.shipping.backend: is missing"),
         (["ship"], "telemetry.shipping.backend: is missing"),
         (["keys", "--fleet", "--shipped", "there"], "--shipped: is another place than --fleet"),
-        (["keys", "--shipped", "/no/such"], "--shipped: nothing is at /no/such"),
+        (["keys", "--shipped", "/no/such"], "--shipped: no shipped statistics are at /no/such"),
         (["keys", "--shipped", "nonsense://there"], "--shipped: can't be opened"),
         (["keys", "--shipped", ".", "--from", "server-logs"], "--from server-logs: is of this host"),
         (["import-logs"], "LOCATION"),
@@ -408,6 +412,53 @@ def test_a_directory_that_others_may_write(filled: Host) -> None:
     for arguments in (["keys"], ["hits", "--format", "csv"]):
         ran = filled.run(*arguments, code=2)
         assert (ran.stdout, "chmod go-w" in ran.stderr) == ("", True)
+
+
+def test_a_directory_that_services_can_not_use(host: Host) -> None:
+    host.state.mkdir()
+    host.state.chmod(0o777)
+    ran = host.run("keys", code=2)
+    assert "others may write to it (mode 0777)" in ran.stderr
+    host.state.rmdir()
+    assert f"in {host.state}\n" in host.run("keys").stderr
+    host.state.write_text("")
+    assert "it is a file: name another directory" in host.run("keys", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("", "is empty: name a file, a folder, or foodco://bucket/prefix"),
+        ("foodco://", "names no bucket: say foodco://bucket/prefix"),
+        ("what://is/that", "can't be opened: "),
+    ],
+)
+def test_no_location(host: Host, location: str, said: str) -> None:
+    for command in "import-logs", "import-inventory":
+        assert f"error LOCATION: {said}" in host.run(command, location, code=2).stderr
+    assert f"error --shipped: {said}" in host.run("keys", "--shipped", location, code=2).stderr
+
+
+def test_a_name_that_is_no_bucket(host: Host) -> None:
+    for command in "import-logs", "import-inventory":
+        ran = host.run(command, "foodco://UPPER bucket/logs/", code=1)
+        assert "foodco://UPPER bucket/logs/: it is no location: " in ran.stderr
+    assert "UPPER bucket" in host.run("keys", "--shipped", "foodco://UPPER bucket/told/", code=2).stderr
+
+
+@pytest.mark.parametrize("form", ["csv", "table"])
+def test_a_key_that_the_terminal_can_not_show(host: Host, form: str) -> None:
+    host.store().add(seen(got("caf\u00e9/\u2603")), "web")
+    printed = subprocess.run(
+        [
+            *(sys.executable, "-c", "from foodco_storage.cli import main; main()"),
+            *("stats", "keys", "--format", form, "--config", str(host.file)),
+        ],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=True,
+    )
+    assert b"caf\xe9/\\u2603" in printed.stdout
 
 
 def test_what_was_shipped_to_a_folder(filled: Host, tmp_path: Path) -> None:
@@ -441,9 +492,11 @@ def test_what_was_shipped_is_damaged(filled: Host) -> None:
 
 def test_nothing_was_shipped_there(host: Host) -> None:
     host.shipped.mkdir()
-    ran = host.run("keys", "--shipped", str(host.shipped))
-    assert len(ran.stdout.splitlines()) == 1
-    assert ran.stderr == f"no such read is known in the last 7 days in {host.shipped}\n"
+    (host.shipped / "notes.txt").write_text("nothing of ours")
+    for question in QUESTIONS:
+        ran = host.run(*question, "--shipped", str(host.shipped), code=2)
+        assert ran.stdout == ""
+        assert f"--shipped: no shipped statistics are at {host.shipped}: name " in ran.stderr
 
 
 def test_the_fleet(filled: Host, moto_store: MotoStore, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -457,7 +510,7 @@ def test_the_fleet(filled: Host, moto_store: MotoStore, bucket_name: str, monkey
         )
     missing = filled.run("ship", code=2)
     assert missing.stdout == ""
-    assert f"0 objects sent to bucket {bucket_name}; 1 shipment waits" in missing.stderr
+    assert f"0 objects sent to bucket {bucket_name} (telemetry.shipping) on ceph; 1 shipment waits" in missing.stderr
     assert "NoSuchBucket" in missing.stderr
     assert "bucket does not exist" in filled.run("keys", "--fleet", code=2).stderr
     s3.create_bucket(Bucket=bucket_name)
@@ -473,6 +526,13 @@ def test_the_fleet(filled: Host, moto_store: MotoStore, bucket_name: str, monkey
     listeners.end()
     assert only(filled.told("backends"), "backend", "requests") == [("aws", 2.0), ("ceph", 3.0)]
     s3.close()
+    # What variables say is asked for, and nothing of it is laid over what is made of that.
+    filled.configure(url=moto_store.server.endpoint_url, bucket="another")
+    monkeypatch.setenv("FOODCO_STORAGE__BACKENDS__OTHER__ENDPOINT_URL", NOBODY)
+    monkeypatch.setenv("FOODCO_STORAGE__DEFAULT__BACKEND", "other")
+    monkeypatch.setenv("FOODCO_STORAGE__TELEMETRY__SHIPPING__BUCKET", bucket_name)
+    monkeypatch.setenv("FOODCO_STORAGE__ROUTES__MENUS__PRESIGN", "holder")
+    assert only(filled.told("keys", "--fleet"), "bucket", "key", "reads") == READS
 
 
 def test_stores_are_read_by_the_commands_configuration(
@@ -535,7 +595,7 @@ def test_import_logs(filled: Host, tmp_path: Path) -> None:
     (logs / "b\n").write_text(log_line("eu/a"))
     ran = filled.run("import-logs", str(logs))
     assert ran.stdout == "2 files read: 4 records, 3 rows of keys and days; 1 of 5 lines are no records\n"
-    assert ran.stderr == f"no record: file://{logs}/a: line 3: 1 columns, a record has more\n"
+    assert ran.stderr == f"no record: file://{logs}/a: line 3: columns: 1, a record has more\n"
     assert only(filled.told("keys", "--from", "server-logs"), "key", "reads") == [("eu/a", 3.0), ("log/only", 1.0)]
     assert only(filled.told("prefixes", "--from", "server-logs"), "prefix", "reads") == [("eu/", 3.0), ("log/", 1.0)]
     assert only(filled.told("keys"), "bucket", "key", "reads") == READS
@@ -686,6 +746,7 @@ def test_import_inventory(host: Host, tmp_path: Path) -> None:
     assert "its MD5 is" in host.run("import-inventory", stock, code=1).stderr
     assert "manifest.json" in host.run("import-inventory", str(tmp_path / "nowhere"), code=1).stderr
     # What was known stays.
+    host.fill()
     assert only(host.told("unread", "foodco-images"), "age", "objects") == [(">365 d", 2)]
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foodco_storage.config import Backend, Breaker, Capabilities, Configuration, Default, Route, Secret, check, load
+from foodco_storage.config.model import Settled
 from foodco_storage.errors import ConfigurationError
 
 GOOD = {
@@ -49,6 +50,12 @@ def written(folder, text, name="config.toml"):
 
 def region_of(configuration):
     return configuration.backends["aws"].region
+
+
+def test_what_is_settled_stays_as_it_is():
+    """A configuration that was made of a loaded one: what was said by variables is in it, or was left out on purpose."""
+    settled = Settled(backends={"aws": Backend()}, default=Default(backend="aws"))
+    assert load(settled, {"FOODCO_STORAGE__DEFAULT__BACKEND": "ceph"}) is settled
 
 
 def test_nothing_found_is_none(tmp_path):

@@ -44,6 +44,29 @@ def test_logs(two: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert f'GetObject "{two.bucket}/k" invalid InvalidRange' in record.getMessage()
 
 
+def test_a_process_keeps_its_statistics_in_one_place(
+    two: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One recorder hears of all clients: a second one would count all of it once more, and ship it under another name."""
+    two.put("new", "k")
+
+    def storage(name: str) -> dict[str, Any]:
+        return {
+            **two.storage(),
+            "telemetry": {"access": {"enabled": True, "directory": str(tmp_path / name)}},
+        }
+
+    for name in ("first", "second", "first", "second"):
+        with foodco_storage_client(storage(name)) as s3:
+            s3.get_object(Bucket=two.bucket, Key="k")["Body"].read()
+    listeners.end()
+    answer = most_read_keys(Local(store_of(check(storage("first")), tmp_path / "first")))
+    assert [row[3] for row in answer.rows] == [4.0]
+    assert not (tmp_path / "second").exists()
+    (said,) = [one.getMessage() for one in caplog.records if "telemetry.access.directory" in one.getMessage()]
+    assert said.endswith(f"kept in {tmp_path}/first, as the first client said; {tmp_path}/second is not used")
+
+
 class foodco_storage_client:  # noqa: N801 - a function's name for what is used as one
     """A client that is closed."""
 

@@ -74,6 +74,22 @@ def test_each_that_raises_is_reported_once(caplog: pytest.LogCaptureFixture) -> 
     assert "ValueError: 1" in caplog.text
 
 
+async def later(event: Any) -> None:
+    pass
+
+
+class Later:
+    async def __call__(self, event: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("hook", [None, "print", later, partial(later, 1), Later()])
+def test_what_is_no_hook_is_refused(hook: Any) -> None:
+    with pytest.raises(TypeError, match=r"^hook: .* is not a function of one event"):
+        add_hook(hook)
+    assert not hooks.on
+
+
 def test_interrupts_go_through() -> None:
     def interrupt(_: Any) -> None:
         raise KeyboardInterrupt
