@@ -59,7 +59,7 @@ class Listeners:
             return
         with self._lock:
             if settings.logs != "off":
-                self._once(("logs", settings.logs), lambda: _log(settings.logs))
+                self._log(settings.logs)
             if settings.opentelemetry:
                 self._once("opentelemetry", partial(_needs, "telemetry.opentelemetry", _instrument))
             if settings.prometheus:
@@ -90,6 +90,13 @@ class Listeners:
     def _once(self, key: Any, begin: Callable[[], Callable[[], None]]) -> None:
         if key not in self._begun:
             self._begun[key] = begin()
+
+    def _log(self, which: Any) -> None:
+        # Where all are logged, failures are among them.
+        if which == "all" or ("logs", "all") not in self._begun:
+            self._once(("logs", which), lambda: _log(which))
+        if which == "all":
+            self._begun.pop(("logs", "failures"), lambda: None)()
 
     def _record(self, configuration: Configuration, directory: Path) -> Callable[[], None]:
         from foodco_storage.access.ending import install_sigterm  # noqa: PLC0415 - as above

@@ -67,6 +67,16 @@ def test_a_process_keeps_its_statistics_in_one_place(
     assert said.endswith(f"kept in {tmp_path}/first, as the first client said; {tmp_path}/second is not used")
 
 
+@pytest.mark.parametrize("order", [("failures", "all"), ("all", "failures"), ("all", "all")])
+def test_a_failure_is_logged_once(two: Any, caplog: pytest.LogCaptureFixture, order: tuple[str, str]) -> None:
+    one, other = ({**two.storage(), "telemetry": {"logs": which}} for which in order)
+    two.put("new", "k")
+    with foodco_storage_client(one) as s3, foodco_storage_client(other), pytest.raises(Exception, match="InvalidRange"):
+        s3.get_object(Bucket=two.bucket, Key="k", Range="bytes=99-")
+    told = [record for record in caplog.records if record.name == "foodco_storage.operations"]
+    assert [record.levelname for record in told] == ["WARNING"]
+
+
 class foodco_storage_client:  # noqa: N801 - a function's name for what is used as one
     """A client that is closed."""
 
