@@ -127,7 +127,7 @@ def unread(
         known = what_is_known(who, bucket, days)
         answer = never_read(who.source, bucket, since_days=days)
     show(answer, form)
-    tell(known, is_empty=not answer.rows)
+    tell(known, sum(row[answer.columns.index("objects")] for row in answer.rows))
 
 
 @stats_app.command(epilog=EPILOG)

@@ -46,6 +46,8 @@ def show(answer: Answer, form: Format) -> None:
     * JSON is one array of objects. CSV (https://www.rfc-editor.org/rfc/rfc4180) has a header, and lines that end with a line
       feed. Both have numbers as they are: bytes, seconds, seconds since the epoch. Keys are what they are as well: CSV quotes
       every text and changes none, not even `=1+1`, which a spreadsheet takes for a formula.
+
+    Where standard output has another encoding than UTF-8, characters that it lacks are escaped.
     """
     if form is Format.JSON:
         lines = [json.dumps(dict(zip(answer.columns, row, strict=True))) for row in answer.rows]

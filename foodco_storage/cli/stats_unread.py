@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from foodco_storage.cli.options import printable
@@ -13,8 +14,23 @@ if TYPE_CHECKING:
     from foodco_storage.cli.stats_sources import Asked
 
 
-def what_is_known(who: Asked, bucket: str, days: int) -> list[str]:
-    """From when the objects are known, and since when reads: sentences to be told, none where no objects are.
+@dataclass(frozen=True)
+class Known:
+    """What an answer stands on.
+
+    Args:
+        objects: so many there are in the inventory.
+        seen_at: when it was made, in seconds since the epoch.
+        since: the first day with records; None where they go back far enough.
+    """
+
+    objects: int
+    seen_at: float
+    since: str | None = None
+
+
+def what_is_known(who: Asked, bucket: str, days: int) -> Known | None:
+    """From when the objects are known, and since when reads; None, and a note, where no objects are.
 
     Args:
         who: is asked.
@@ -35,8 +51,7 @@ def what_is_known(who: Asked, bucket: str, days: int) -> list[str]:
             f"no objects of bucket {printable(bucket)} are known on this host: read its S3 Inventory by `foodco-storage "
             "stats import-inventory`"
         )
-        return []
-    known = [f"by the inventory of {moment_of(seen_at)} with {objects:,} objects"]
+        return None
     begin = who.store.today(days - 1)
     first, last = _recorded(who.source, begin)
     if last is None or last < begin:
@@ -48,22 +63,24 @@ def what_is_known(who: Asked, bucket: str, days: int) -> list[str]:
     if first > begin:
         # What was shipped before is looked at only where there is need.
         first, _ = _recorded(who.source, "")
-    if first > begin:
-        known.append(f"records begin on {first}: what was read before is not known")
-    return known
+    return Known(objects, seen_at, first if first > begin else None)
 
 
-def tell(known: list[str], *, is_empty: bool) -> None:
+def tell(known: Known | None, unread: int) -> None:
     """Tell what is known of the objects, and of the reads.
 
     Args:
         known: as `what_is_known` says.
-        is_empty: whether there is no object that was not read.
+        unread: so many of the objects were not read.
     """
-    if known and is_empty:
-        known = [f"{known[0]}: all of them were read", *known[1:]]
-    for sentence in known:
-        note(sentence)
+    if known is None:
+        return
+    objects = f"by the inventory of {moment_of(known.seen_at)} with {known.objects:,} objects"
+    note(f"{objects}: all of them were read" if not unread else objects)
+    if known.since is not None:
+        note(f"records begin on {known.since}: what was read before is not known")
+    if unread == known.objects:
+        note("not one of them was read: see that those who read this bucket are recorded, and under this name")
 
 
 def _recorded(source: Source, since: str) -> tuple[Any, Any]:

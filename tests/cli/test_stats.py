@@ -255,6 +255,10 @@ def test_unread_where_too_little_is_known(filled: Host) -> None:
     ran = filled.run("unread", "menus", "--format", "json")
     assert json.loads(ran.stdout) == []
     assert "with 1 objects: all of them were read" in ran.stderr
+    filled.store().replace_objects("menus", [ObjectRow(key="eu/other")], AT)
+    assert "not one of them was read: see that those who read" in filled.run("unread", "menus").stderr
+    filled.store().replace_objects("menus", [ObjectRow(key="eu/other"), ObjectRow(key="eu/a")], AT)
+    assert "not one" not in filled.run("unread", "menus").stderr
     # All would pass for never read.
     ran = filled.run("unread", "menus", "--days", "1", code=2)
     assert ran.stdout == ""

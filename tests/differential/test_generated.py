@@ -136,7 +136,7 @@ def made(client: Any, prefix: str, objects: dict[str, bytes], name: str | None =
     return name
 
 
-generated = settings(deadline=None, max_examples=30)
+generated = settings(deadline=None, max_examples=40)
 
 
 @generated

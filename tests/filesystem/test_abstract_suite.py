@@ -57,9 +57,7 @@ class TestGet(abstract.AbstractGetTests, _Fixtures):  # type: ignore[misc]
 
 
 class TestPut(abstract.AbstractPutTests, _Fixtures):  # type: ignore[misc]
-    if not EVERY:
-        # What a glob matches here, fsspec's own filesystem for local files decides.
-        test_put_glob_edge_cases = None
+    pass
 
 
 class TestOpen(abstract.AbstractOpenTests, _Fixtures):  # type: ignore[misc]

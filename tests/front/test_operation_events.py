@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -82,6 +82,40 @@ def test_a_client_without_configuration(moto_store: MotoStore, bucket_name: str,
     s3.put_object(Bucket=bucket_name, Key="k", Body=io.BytesIO(b"from a file"))
     assert told.last.size == 11
     s3.close()
+
+
+class _Named(io.BytesIO):
+    """A stream of the caller's own class."""
+
+
+def _at(stream: io.BytesIO, offset: int) -> io.BytesIO:
+    stream.seek(offset)
+    return stream
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: b"hello",
+        lambda: b"",
+        lambda: "h\u00e9llo",
+        lambda: bytearray(b"hello"),
+        lambda: io.BytesIO(b"hello"),
+        lambda: _at(io.BytesIO(b"not this, hello"), 10),
+        lambda: _at(io.BytesIO(b"hello"), 5),
+        lambda: _at(_Named(b"not this, hello"), 10),
+    ],
+)
+@pytest.mark.parametrize("checksum", [{}, {"ChecksumAlgorithm": "CRC32"}])
+def test_what_goes_out_is_what_lies_there(
+    two: Any, told: Told, make: Callable[[], Any], checksum: dict[str, str]
+) -> None:
+    s3 = two.client(fallbacks=())
+    s3.put_object(Bucket=two.bucket, Key="k", Body=make(), **checksum)
+    put = told.last
+    size = s3.head_object(Bucket=two.bucket, Key="k")["ContentLength"]
+    assert [request.sent_bytes for request in put.requests] == [size]
+    assert put.size == size
 
 
 def test_a_get_ends_with_its_body(two: Any, told: Told) -> None:
